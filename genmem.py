@@ -1,0 +1,29 @@
+"""The front door: the command `genmem`, which mounts each package's commands."""
+
+import sys
+
+import tyro
+
+import empirics.commands
+import figures.commands
+import theory.commands
+from theory.errors import InputError
+
+
+def main() -> None:
+    app = tyro.extras.SubcommandApp()
+    for package in (theory, empirics, figures):
+        for name, command in package.commands.COMMANDS.items():
+            app.command(command, name=name)
+    try:
+        app.cli(
+            prog="genmem",
+            description="From when on does a diffusion model generalize, from when on does it memorize, and when to stop?",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+    except InputError as error:
+        print(f"genmem: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("genmem: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)

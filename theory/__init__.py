@@ -1,0 +1,24 @@
+"""Predicts: the closed-form learning curves of a random-features score network, and its exact simulation.
+
+Names are imported on first use, so that `genmem --help` stays fast.
+"""
+
+import importlib
+
+_HOME = {
+    "RandomFeatures": "model",
+    "Spectrum": "spectra",
+    "phase_diagram": "phases",
+    "simulate": "finite_size",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'theory' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"theory.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,3 @@
+"""The commands of this package, mounted by genmem.py."""
+
+COMMANDS = {}
