@@ -1,0 +1,61 @@
+"""Where a run goes on after it was stopped: weights, optimizer state, step.
+
+Randomness needs no state (see randomness.py). The last two are kept, so that a damaged one costs little.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from empirics import store
+
+log = logging.getLogger(__name__)
+
+
+def save(directory: Path, key: str, step: int, elapsed: float, network, optimizer) -> None:
+    """Write the checkpoint of `step`, then drop all but the last two. `elapsed` is training time so far in seconds."""
+    arrays = {f"network.{name}": _array(tensor) for name, tensor in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if value is not None:
+                arrays[f"optimizer.{index}.{name}"] = _array(value)
+    store.save(directory / f"{step:09d}.safetensors", arrays, {"key": key, "step": step, "elapsed": elapsed})
+    for old in sorted(directory.glob("*.safetensors"))[:-2]:
+        old.unlink()
+
+
+def restore(directory: Path, key: str, network, optimizer) -> tuple[int, float]:
+    """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is none."""
+    for path in sorted(directory.glob("*.safetensors"), reverse=True):
+        try:
+            arrays, facts = store.load(path)
+            if facts["key"] != key:
+                raise store.DamagedFile(f"{path} belongs to another run")
+        except store.DamagedFile as error:
+            log.warning("%s; going on from the checkpoint before it", error)
+            path.unlink()
+            continue
+        _load(arrays, network, optimizer)
+        return facts["step"], facts["elapsed"]
+    return 0, 0.0
+
+
+def _load(arrays: dict[str, np.ndarray], network, optimizer) -> None:
+    import torch
+
+    weights, state = {}, {}
+    for name, array in arrays.items():
+        part, rest = name.split(".", 1)
+        if part == "network":
+            weights[rest] = torch.from_numpy(array)
+        else:
+            index, entry = rest.split(".", 1)
+            state.setdefault(int(index), {})[entry] = torch.from_numpy(array).clone()
+    network.load_state_dict(weights)
+    # The optimizer's settings come from the config, of which the key is a hash; only its state is stored.
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _array(tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

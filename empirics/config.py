@@ -1,0 +1,103 @@
+"""The configuration of one training run: it is the config, the command line's help and the key of the record."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Literal, get_args
+
+from theory.errors import InputError, count, finite, known, positive
+
+Optimizer = Literal["adam", "sgd"]
+Precision = Literal["float32", "bf16"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """One run. Two runs with equal configs are the same run; its key is a hash of all the values below."""
+
+    data: str = "digits"
+    """Data set."""
+    n: int = 64
+    """Number of training images; for one seed, the images of a smaller n are among those of a larger n."""
+    seed: int = 0
+    """Draws the training images, the initial weights, the noise and the batches."""
+    width: int = 8
+    """Base width W of the U-Net; its levels have W, 2W, 4W channels."""
+    levels: int = 3
+    """Resolution levels of the U-Net (1 to 3); each halves the image's side."""
+    optimizer: Optimizer = "adam"
+    """Adam (betas 0.9, 0.999) or SGD with momentum."""
+    learning_rate: float = 1e-3
+    """Learning rate, constant."""
+    momentum: float = 0.95
+    """Momentum of SGD; Adam ignores it."""
+    batch_size: int = 64
+    """Images per optimizer step; at most n are used (full batch)."""
+    steps: int = 10_000
+    """Optimizer steps of the whole run."""
+    milestones: int = 40
+    """Number of log-spaced steps at which losses and samples are recorded; the last one is the last step."""
+    first_milestone: int = 8
+    """The first of these steps."""
+    loss_times: tuple[float, ...] = (0.01, 0.1)
+    """Ornstein-Uhlenbeck times t at which the train and test loss are recorded; the first defines the run's curves."""
+    loss_draws: int = 5
+    """Fixed noise draws per image in the recorded losses."""
+    test_images: int = 512
+    """Held-out images in the recorded test loss; all of them if there are fewer."""
+    samples: int = 256
+    """Images generated at each milestone, always from the same noise."""
+    sampling_steps: int = 50
+    """Deterministic DDIM steps per generated image."""
+    precision: Precision = "float32"
+    """Arithmetic of the network."""
+
+    def __post_init__(self) -> None:
+        # Two runs that only differ in 1 against 1.0 are the same run: the key sees one type per field.
+        object.__setattr__(self, "loss_times", tuple(positive("loss_times", t) for t in self.loss_times))
+        if not self.loss_times:
+            raise InputError("loss_times must hold at least one time, but none was given")
+        for name in ("width", "levels", "batch_size", "steps", "first_milestone", "loss_draws", "test_images",
+                     "samples", "sampling_steps"):
+            object.__setattr__(self, name, count(name, getattr(self, name)))
+        # The second nearest training image must exist, for f_mem.
+        object.__setattr__(self, "n", count("n", self.n, least=2))
+        object.__setattr__(self, "milestones", count("milestones", self.milestones, least=2))
+        object.__setattr__(self, "seed", count("seed", self.seed, least=0))
+        object.__setattr__(self, "learning_rate", positive("learning_rate", self.learning_rate))
+        object.__setattr__(self, "momentum", finite("momentum", self.momentum))
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum must be at least 0 and below 1, but {self.momentum!r} was given")
+        if self.levels > 3:
+            raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
+        if self.first_milestone >= self.steps:
+            raise InputError(
+                f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
+            )
+        if self.sampling_steps > 1000:
+            raise InputError(f"sampling_steps must be at most 1000, but {self.sampling_steps!r} was given")
+        known("optimizer", self.optimizer, get_args(Optimizer))
+        known("precision", self.precision, get_args(Precision))
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that change with any value."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def milestone_steps(self) -> list[int]:
+        """Step 0 and the log-spaced steps at which the run is measured, increasing, without repetition."""
+        ratio = self.steps / self.first_milestone
+        exponents = (i / (self.milestones - 1) for i in range(self.milestones))
+        return sorted({0, *(round(self.first_milestone * ratio**exponent) for exponent in exponents)})
+
+
+def from_json(values: dict) -> TrainConfig:
+    """The config that `dataclasses.asdict` turned into JSON.
+
+    Raises InputError if a field is unknown or a value is not allowed.
+    """
+    unknown = values.keys() - {field.name for field in dataclasses.fields(TrainConfig)}
+    if unknown:
+        raise InputError(f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?")
+    return TrainConfig(**values)

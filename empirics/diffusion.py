@@ -1,0 +1,73 @@
+"""One noise convention for theory and experiment: Ornstein-Uhlenbeck time t and DDPM step k.
+
+x_t = e^{-t} x + sqrt(1 - e^{-2t}) noise is the DDPM marginal with alphabar(k) = e^{-2t}
+(Ho et al., arXiv:2006.11239, eq. 4; T = 1000, linear beta from 1e-4 to 2e-2).
+"""
+
+import functools
+
+import numpy as np
+
+from theory.errors import InputError, positive
+
+STEPS = 1000
+BETA_START, BETA_END = 1e-4, 2e-2
+
+
+@functools.cache
+def alphabar() -> np.ndarray:
+    """Signal power (1000,) left after DDPM step k = 0 ... 999."""
+    return np.cumprod(1 - np.linspace(BETA_START, BETA_END, STEPS))
+
+
+def time_of_step(k):
+    """Ornstein-Uhlenbeck time t = -1/2 log alphabar(k) of the DDPM step(s) k."""
+    return -0.5 * np.log(alphabar()[k])
+
+
+def step_of_time(t: float) -> int:
+    """The DDPM step whose time is nearest to t in log t; raises InputError if t lies outside the schedule.
+
+    t = 0.01 is k = 40, t = 0.1 is k = 137.
+    """
+    times = time_of_step(np.arange(STEPS))
+    if not times[0] <= positive("t", t) <= times[-1]:
+        raise InputError(f"t must lie between {times[0]:.2g} and {times[-1]:.2g}, but {t!r} was given")
+    return int(np.argmin(np.abs(np.log(times / t))))
+
+
+def denoising_errors(network, images, k, noise):
+    """Denoising score matching error of each image, by noise prediction: mean over pixels of |noise - prediction|^2.
+
+    Args:
+        network: maps (noised images, steps) to an object with `.sample`, as diffusers' models do.
+        images, noise: tensors (B, C, H, W).
+        k: DDPM steps (B,), integers.
+
+    Returns a tensor (B,). A network that predicts zero has error 1 in the mean, the theory's loss at tau = 0.
+    """
+    import torch
+
+    signal = torch.as_tensor(alphabar(), dtype=torch.float32, device=images.device)[k].view(-1, 1, 1, 1)
+    prediction = network(signal.sqrt() * images + (1 - signal).sqrt() * noise, k).sample
+    return (prediction.float() - noise).square().mean(dim=(1, 2, 3))
+
+
+def ddim(network, noise, steps: int):
+    """Images (B, C, H, W) generated from `noise` by deterministic DDIM (Song et al., arXiv:2010.02502, eta = 0).
+
+    The predicted image is not clipped: clipping pulls samples onto the pixel range of the data, which would move
+    distances to training images by a choice of the sampler. "Trailing" spacing starts at the noisiest step.
+    """
+    from diffusers import DDIMScheduler
+
+    scheduler = DDIMScheduler(
+        num_train_timesteps=STEPS, beta_start=BETA_START, beta_end=BETA_END, clip_sample=False,
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(steps)
+    images = noise
+    for k in scheduler.timesteps.tolist():
+        steps_of_batch = noise.new_full((len(noise),), k, dtype=int)
+        images = scheduler.step(network(images, steps_of_batch).sample.float(), k, images, eta=0.0).prev_sample
+    return images

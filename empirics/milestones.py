@@ -1,0 +1,80 @@
+"""What is recorded of a network at one moment of its training."""
+
+import numpy as np
+
+from empirics.config import TrainConfig
+from empirics.diffusion import STEPS, ddim, denoising_errors, step_of_time
+from empirics.metrics import nearest_two
+from empirics.randomness import generator
+
+_BATCH = 512
+
+
+class Probe:
+    """Measures a network with the same images and the same noise each time, so that curves in training time are smooth.
+
+    Args:
+        config: of the run.
+        images: tensor (n, C, H, W), the training images.
+        held_out: tensor (N, C, H, W), all on the device of the network.
+    """
+
+    def __init__(self, config: TrainConfig, images, held_out):
+        self.config = config
+        self.images = images
+        self.held_out = held_out
+        self.test_images = held_out[: config.test_images]
+        self.loss_steps = [step_of_time(t) for t in config.loss_times]
+
+    def measure(self, network) -> dict[str, np.ndarray]:
+        """The record of this moment.
+
+        - train_loss (T, n), test_loss (T, N): each image's loss at each of the config's T times, mean over the draws;
+        - train_average (n,), test_average (N,): the loss averaged over all diffusion times, stratified over the draws;
+        - samples (S, C, H, W) uint8; d1, d2 (S,) distances to the two nearest training images, index (S,) of the
+          nearest; d_held_out (S,) distance to the nearest held-out image.
+        """
+        import torch
+
+        network.eval()
+        with torch.no_grad():
+            record = {}
+            for split, images in (("train", self.images), ("test", self.test_images)):
+                at_times = [self._losses(network, split, images, k) for k in self.loss_steps]
+                record[f"{split}_loss"] = torch.stack(at_times)
+                record[f"{split}_average"] = self._losses(network, split, images, None)
+            samples = self._samples(network)
+            record["d1"], record["d2"], record["index"] = nearest_two(samples, self.images)
+            record["d_held_out"] = nearest_two(samples, self.held_out)[0]
+            pixels = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            record["samples"] = pixels
+        network.train()
+        return {name: tensor.cpu().numpy() for name, tensor in record.items()}
+
+    def _losses(self, network, split: str, images, k: int | None):
+        """Loss (N,) of each image, mean over the draws, at DDPM step k or, if k is None, over all steps."""
+        import torch
+
+        draws = self.config.loss_draws
+        total = torch.zeros(len(images), device=images.device)
+        for draw in range(draws):
+            random = generator(self.config.seed, f"loss {split} {k}", draw, images.device)
+            noise = torch.randn(images.shape, generator=random, device=images.device)
+            if k is None:
+                place = (draw + torch.rand(len(images), generator=random, device=images.device)) / draws
+                steps = (place * STEPS).long().clamp(max=STEPS - 1)
+            else:
+                steps = torch.full((len(images),), k, device=images.device)
+            total += torch.cat([
+                denoising_errors(network, *batch)
+                for batch in zip(images.split(_BATCH), steps.split(_BATCH), noise.split(_BATCH), strict=True)
+            ])
+        return total / draws
+
+    def _samples(self, network):
+        import torch
+
+        shape = (self.config.samples, *self.images.shape[1:])
+        random = generator(self.config.seed, "samples", device=self.images.device)
+        noise = torch.randn(shape, generator=random, device=self.images.device)
+        return torch.cat([ddim(network, batch, self.config.sampling_steps) for batch in noise.split(_BATCH)])
