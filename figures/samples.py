@@ -1,0 +1,63 @@
+"""Generated samples above their nearest training images, before and after memorization."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from figures import style
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one milestone.
+
+    title: what the milestone is. generated, nearest: shape (S, C, H, W) in [-1, 1], the samples and the training image
+    closest to each. ratio: shape (S,), distance to the nearest over distance to the second nearest training image.
+    """
+
+    title: str
+    generated: np.ndarray
+    nearest: np.ndarray
+    ratio: np.ndarray
+
+
+def at_milestone(record, step: int, title: str, count: int = 10) -> Samples:
+    """The first `count` samples (not the best ones) that a run generated at a recorded step."""
+    first, second, index = (values[:count] for values in record.distances(step))
+    images = record.training_images()
+    return Samples(title, record.samples(step)[:count], images[index], first / second)
+
+
+@style.styled
+def build(milestones: Sequence[Samples], threshold: float = 1 / 3) -> Figure:
+    """Draw each milestone as two rows, generated above nearest; pairs with a ratio below `threshold` are framed."""
+    columns = max(len(milestone.generated) for milestone in milestones)
+    figure = style.new(style.DOUBLE, len(milestones) * (0.3 + 2.1 * style.DOUBLE / (columns + 1.5)))
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    parts = np.atleast_1d(figure.subfigures(len(milestones), 1))
+    for part, milestone in zip(parts, milestones, strict=True):
+        part.suptitle(milestone.title, fontsize=8, x=0.01, ha="left")
+        grid = part.subplots(2, columns, squeeze=False)
+        for axes in grid.flat:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for column, ratio in enumerate(milestone.ratio):
+            for row, images in enumerate((milestone.generated, milestone.nearest)):
+                grid[row, column].imshow(_displayable(images[column]), cmap="gray", vmin=0, vmax=1)
+                if ratio < threshold:
+                    frame = Rectangle((0, 0), 1, 1, fill=False, color=style.VERMILION, linewidth=2)
+                    frame.set_transform(grid[row, column].transAxes)
+                    frame.set_clip_on(False)
+                    grid[row, column].add_patch(frame)
+        for row, label in enumerate(("generated", "nearest\ntraining\nimage")):
+            grid[row, 0].set_ylabel(label, rotation=0, ha="right", va="center")
+    return figure
+
+
+def _displayable(image: np.ndarray) -> np.ndarray:
+    """(C, H, W) in [-1, 1] to (H, W) or (H, W, 3) in [0, 1]."""
+    scaled = np.clip((image + 1) / 2, 0, 1)
+    return scaled[0] if len(scaled) == 1 else np.moveaxis(scaled, 0, -1)

@@ -1,0 +1,74 @@
+"""How every figure looks, and how one is saved: sizes, fonts, colours that mean the same thing everywhere."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from theory.files import written_whole
+
+# Widths in inches of one and of two journal columns.
+SINGLE, DOUBLE = 3.4, 7.0
+
+# Okabe and Ito's colours, told apart with every common colour-vision deficiency.
+BLACK, BLUE, SKY, GREEN, YELLOW = "#000000", "#0072B2", "#56B4E9", "#009E73", "#F0E442"
+ORANGE, VERMILION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#999999"
+
+TIME_COLOURS = {"gen": GREEN, "mem": VERMILION, "gap": ORANGE, "copy": PURPLE}
+TIME_MARKERS = {"gen": "o", "mem": "s", "gap": "D", "copy": "X"}
+TIME_LABELS = {"gen": r"$\tau_{gen}$", "mem": r"$\tau_{mem}$", "gap": r"$\tau_{gap}$", "copy": r"$\tau_{copy}$"}
+LOSS_COLOURS = {"train": BLUE, "test": BLACK, "score": PURPLE}
+
+_RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    # TrueType outlines: the text in the PDF stays text, which journals ask for.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+}
+
+# A decorator for every `build`: matplotlib reads most of these settings when an artist is made, not when it is drawn.
+styled = matplotlib.rc_context(_RC)
+
+
+def new(width: float = SINGLE, height: float = 2.5) -> Figure:
+    """An empty figure of the given size in inches, free of pyplot's global state, that leaves room for its labels."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `figure` as path.pdf (vector) and path.png (300 dpi), each whole or not at all; return both paths."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = [path.with_suffix(".pdf"), path.with_suffix(".png")]
+    for target in written:
+        with written_whole(target) as part, matplotlib.rc_context(_RC):
+            # No date in the file: the same data give the same bytes.
+            metadata = {"CreationDate": None} if target.suffix == ".pdf" else None
+            figure.savefig(part, format=target.suffix[1:], dpi=300, metadata=metadata)
+    return written
+
+
+def decade(value: float) -> str:
+    """A number of any size as mathtext to two digits: 340, 1.2 x 10^5."""
+    if not 0.01 <= abs(value) < 1e4:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+    return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"

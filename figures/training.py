@@ -1,0 +1,49 @@
+"""Measured training: train and test loss and the memorized fraction against steps, one colour for each n."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures import style
+
+
+@style.styled
+def build(records: Sequence, t: float) -> Figure:
+    """Draw the losses at diffusion time t (above) and f_mem with its 95 % interval (below) against optimizer steps.
+
+    records: empirics.runs.RunRecord of any training-set sizes; runs that differ in the seed alone share a colour.
+    """
+    figure = style.new(style.SINGLE, 3.6)
+    losses, copies = figure.subplots(2, 1, sharex=True)
+    sizes = sorted({record.config.n for record in records})
+    # The far end of viridis is too pale for a thin line on white.
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
+    colours = dict(zip(sizes, shades, strict=True))
+    for record in records:
+        # A logarithmic axis has no place for the loss before the first step.
+        seen = record.steps > 0
+        steps, colour = record.steps[seen], colours[record.config.n]
+        train, test = record.loss(t)
+        losses.plot(steps, train[seen], color=colour, linestyle="--", linewidth=0.9)
+        losses.plot(steps, test[seen], color=colour)
+        copies.plot(steps, record.f_mem[seen], color=colour)
+        copies.fill_between(
+            steps, record.f_mem_low[seen], record.f_mem_high[seen], color=colour, alpha=0.15, linewidth=0
+        )
+    losses.set(xscale="log", yscale="log")
+    losses.set_ylabel(f"denoising loss at t = {t:g}")
+    copies.set_ylabel(r"memorized fraction $f_{mem}$")
+    copies.set_xlabel("optimizer steps")
+    copies.set_ylim(-0.02, 1)
+    copies.legend(handles=[Line2D([], [], color=colours[n], label=f"n = {n}") for n in sizes], loc="upper left")
+    losses.legend(
+        handles=[
+            Line2D([], [], color=style.BLACK, label="test"),
+            Line2D([], [], color=style.BLACK, linestyle="--", linewidth=0.9, label="train"),
+        ],
+        loc="lower left",
+    )
+    return figure
