@@ -6,6 +6,7 @@ independent noises: one that the n noise copies of a data point share (v^2) and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import erf
@@ -45,6 +46,7 @@ def resolve(activation: str | Callable) -> Callable:
     return ACTIVATIONS[known("activation", activation, ACTIVATIONS)]
 
 
+@lru_cache(maxsize=256)
 def gaussian_constants(activation: str | Callable, t: float, sigma_x2: float = 1.0) -> GaussianConstants:
     """Compute the constants by quadrature, to about 1e-11 relative for smooth activations.
 
