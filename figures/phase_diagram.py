@@ -27,11 +27,13 @@ def build(diagram: "xarray.Dataset") -> Figure:
     """Draw the regimes as colours and tau_mem as labelled contours, one per decade.
 
     diagram: the Dataset of theory.phase_diagram, with variables phase and tau_mem over dimensions psi_p, psi_n and
-    attribute tau, the training time of the phases.
+    the training time of the phases in attribute tau of `phase`.
     """
     names = diagram.phase.attrs["flag_meanings"].split()
     figure = style.new(style.SINGLE, 3.3)
     axes = figure.subplots()
+    # Before the contours: their labels are placed by lengths on the page.
+    axes.set(xscale="log", yscale="log")
     axes.pcolormesh(
         diagram.psi_n,
         diagram.psi_p,
@@ -48,10 +50,9 @@ def build(diagram: "xarray.Dataset") -> Figure:
             diagram.psi_n, diagram.psi_p, exponent, levels=decades, colors=style.BLACK, linewidths=0.7
         )
         axes.clabel(lines, fmt=lambda level: rf"$10^{{{int(level)}}}$", fontsize=7)
-    axes.set(xscale="log", yscale="log")
     axes.set_xlabel(r"training points per dimension, $\psi_n = n/d$")
     axes.set_ylabel(r"hidden units per dimension, $\psi_p = p/d$")
-    axes.set_title(rf"after training for $\tau$ = {style.decade(diagram.attrs['tau'])}; lines: $\tau_{{mem}}$")
+    axes.set_title(rf"after training for $\tau$ = {style.decade(diagram.phase.attrs['tau'])}; lines: $\tau_{{mem}}$")
     present = np.unique(diagram.phase)
     figure.legend(
         handles=[Patch(color=COLOURS[names[code]], label=names[code].replace("_", " ")) for code in present],

@@ -1,0 +1,141 @@
+"""The results in plain words: every number is computed from the data, and so is every verdict."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray
+
+NAMES = {
+    "gen": "generalization time τ_gen",
+    "gap": "gap time τ_gap",
+    "mem": "memorization time τ_mem",
+    "copy": "copying time τ_copy",
+}
+
+
+def number(value: float) -> str:
+    """A time to three digits, grouped in thousands; "never" for infinity."""
+    if math.isinf(value):
+        return "never"
+    if value >= 1e6 or value < 0.01:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}×10^{int(exponent)}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def predicted(curves: "xarray.Dataset") -> str:
+    """What the closed form says about one network."""
+    times = curves.attrs
+    gen, mem = times["tau_gen"], times["tau_mem"]
+    start = (
+        f"A network with ψ_n = {times['psi_n']:g} training points and ψ_p = {times['psi_p']:g} hidden units per dimension, "
+        f"learning the score at t = {times['t']:g}, generalizes at τ_gen = {number(gen)}"
+    )
+    if math.isinf(mem):
+        return f"{start} and never memorizes: it is too small to (architectural regularization)."
+    return (
+        f"{start} and memorizes at τ_mem = {number(mem)}: training may stop anywhere in a window whose end lies "
+        f"{number(mem / gen)} times later than its beginning."
+    )
+
+
+def simulated(data: "xarray.Dataset") -> str:
+    """How far one finite network is from the closed form."""
+    worst = max(float(np.abs(data[f"simulated_{name}"] / data[name] - 1).max()) for name in ("train", "test"))
+    return (
+        f"The exact dynamics of one finite network in d = {data.attrs['d']} dimensions follow the predicted train and test "
+        f"losses within {percent(worst)} at every training time shown."
+    )
+
+
+def phases(diagram: "xarray.Dataset") -> str:
+    """Which share of the diagram each phase takes."""
+    names = diagram.phase.attrs["flag_meanings"].split()
+    shares = {name.replace("_", " "): float((diagram.phase == code).mean()) for code, name in enumerate(names)}
+    listed = ", ".join(f"{name} {percent(share)}" for name, share in shares.items() if share)
+    return f"At training time τ = {number(diagram.phase.attrs['tau'])} the plane divides into: {listed}."
+
+
+def exponent(event: str, overlay: "xarray.Dataset") -> str:
+    """How a time grows with n, measured and predicted, and whether the two agree."""
+    here = overlay.sel(event=event)
+    measured, low, high = (float(here[name]) for name in ("exponent", "exponent_low", "exponent_high"))
+    theory = float(here.exponent_predicted)
+    name = NAMES[event]
+    if not math.isfinite(measured):
+        return f"The {name} was observed at too few n for an exponent."
+    sentence = f"The {name} was measured to go as n^b with b = {measured:.2f} (95 % interval {low:.2f} to {high:.2f})"
+    if not math.isfinite(theory):
+        return sentence + "; the theory has no prediction for it."
+    sentence += f"; predicted: b = {theory:.2f}, "
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return sentence + "but the data set no finite interval, so nothing is tested."
+    if low <= theory <= high:
+        return sentence + "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
+    return sentence + "outside the interval: they disagree."
+
+
+def distance(overlay: "xarray.Dataset") -> str:
+    """What was fitted, and how far measured and predicted times are apart after it."""
+    attrs = overlay.attrs
+    fitted = "one number was fitted" if not attrs["psi_p_fitted"] else "two numbers were fitted"
+    psi_p = f"ψ_p = {number(attrs['psi_p'])}, {'fitted' if attrs['psi_p_fitted'] else 'chosen'}, stands for the U-Net's size"
+    return (
+        f"To lay the U-Net's steps over the theory's τ, {fitted} to {attrs['points']} times (τ_gen and τ_mem of all runs): "
+        f"one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and {psi_p}. Not fitted: ψ_n = n/{attrs['d']} "
+        f"and the covariance of the images. After this, measured and predicted times differ by a factor of "
+        f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)."
+    )
+
+
+def order(overlay: "xarray.Dataset") -> str:
+    """Whether every run generalized before it memorized."""
+    gen, mem = overlay.measured.sel(event="gen"), overlay.measured.sel(event="mem")
+    seen = (overlay.censored.sel(event="mem") == 0) & (overlay.censored.sel(event="gen") == 0)
+    runs, observed = overlay.sizes["run"], int(seen.sum())
+    first = int((seen & (gen < mem)).sum())
+    text = f"{runs} U-Nets were trained; {observed} of them ran until they memorized, and "
+    if observed == 0:
+        return f"{runs} U-Nets were trained; none ran until it memorized."
+    text += "all of these" if first == observed else f"{first} of these"
+    text += " generalized first."
+    if observed < runs:
+        text += f" The other {runs - observed} ended before the event: their times are lower bounds, and are used as such."
+    return text
+
+
+def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
+    """One row for each run: its times in optimizer steps, "> s" where the run ended at step s before the event."""
+    rows = []
+    for k in range(overlay.sizes["run"]):
+        run = overlay.isel(run=k)
+        row = {"n": str(int(run.n)), "seed": str(int(run.seed))}
+        for event in overlay.event.values:
+            here = run.sel(event=event)
+            row[event] = ("> " if here.censored else "") + number(float(here.measured))
+        row["copies at the end"] = percent(float(run.f_mem))
+        rows.append(row)
+    return rows
+
+
+def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
+    """One row for each n: measured (geometric mean of its runs) over predicted time, in optimizer steps."""
+    rows = []
+    for n in np.unique(overlay.n):
+        row = {"n": str(int(n))}
+        for event in ("gen", "gap", "mem"):
+            here = overlay.isel(run=np.flatnonzero(overlay.n.values == n)).sel(event=event)
+            theory = float(here.predicted.sel(n_line=n))
+            mean = float(np.exp(np.log(here.measured).mean()))
+            bound = "> " if bool(here.censored.any()) else ""
+            row[f"{event}: measured"], row[f"{event}: predicted"] = bound + number(mean), number(theory)
+            row[f"{event}: ratio"] = bound + f"{mean / theory:.2f}" if math.isfinite(theory) else "–"
+        rows.append(row)
+    return rows
