@@ -52,22 +52,25 @@ class TrainConfig:
     precision: Precision = "float32"
     """Arithmetic of the network."""
 
-    def __post_init__(self) -> None:
-        # Two runs that only differ in 1 against 1.0 are the same run: the key sees one type per field.
-        object.__setattr__(self, "loss_times", tuple(positive("loss_times", t) for t in self.loss_times))
-        if not self.loss_times:
-            raise InputError("loss_times must hold at least one time, but none was given")
+    def check(self) -> None:
+        """Raise InputError for a value that no run can have. What depends on the data set is checked with the data.
+
+        Not in __post_init__: there the command line's parser would catch the error and wrap it in words of its own.
+        """
         for name in ("width", "levels", "batch_size", "steps", "first_milestone", "loss_draws", "test_images",
                      "samples", "sampling_steps"):
-            object.__setattr__(self, name, count(name, getattr(self, name)))
+            count(name, getattr(self, name))
         # The second nearest training image must exist, for f_mem.
-        object.__setattr__(self, "n", count("n", self.n, least=2))
-        object.__setattr__(self, "milestones", count("milestones", self.milestones, least=2))
-        object.__setattr__(self, "seed", count("seed", self.seed, least=0))
-        object.__setattr__(self, "learning_rate", positive("learning_rate", self.learning_rate))
-        object.__setattr__(self, "momentum", finite("momentum", self.momentum))
-        if not 0 <= self.momentum < 1:
+        count("n", self.n, least=2)
+        count("milestones", self.milestones, least=2)
+        count("seed", self.seed, least=0)
+        positive("learning_rate", self.learning_rate)
+        if not 0 <= finite("momentum", self.momentum) < 1:
             raise InputError(f"momentum must be at least 0 and below 1, but {self.momentum!r} was given")
+        if not self.loss_times:
+            raise InputError("loss_times must hold at least one time, but none was given")
+        for t in self.loss_times:
+            positive("loss_times", t)
         if self.levels > 3:
             raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
         if self.first_milestone >= self.steps:
@@ -82,7 +85,12 @@ class TrainConfig:
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that change with any value."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        values = dataclasses.asdict(self)
+        # 1 and 1.0 are the same learning rate.
+        for name in ("learning_rate", "momentum"):
+            values[name] = float(values[name])
+        values["loss_times"] = [float(t) for t in self.loss_times]
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def milestone_steps(self) -> list[int]:
@@ -93,11 +101,8 @@ class TrainConfig:
 
 
 def from_json(values: dict) -> TrainConfig:
-    """The config that `dataclasses.asdict` turned into JSON.
-
-    Raises InputError if a field is unknown or a value is not allowed.
-    """
+    """The config that `dataclasses.asdict` turned into JSON; raises InputError if a field is unknown."""
     unknown = values.keys() - {field.name for field in dataclasses.fields(TrainConfig)}
     if unknown:
         raise InputError(f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?")
-    return TrainConfig(**values)
+    return TrainConfig(**values | {"loss_times": tuple(values["loss_times"])})

@@ -33,9 +33,10 @@ def train(config: TrainConfig, directory: Path | str, on_step: Callable[[int], N
         directory: of the record; made if needed.
         on_step: called with the number of completed steps after each of them, and once at the start.
 
-    Raises InputError if n exceeds the data set, or if the directory cannot be written, belongs to another config or is
+    Raises InputError if a value is not allowed, if n exceeds the data set, or if the directory cannot be written, belongs to another config or is
     in use.
     """
+    config.check()
     directory = Path(directory)
     data = datasets.load(config.data)
     images, _ = data.subset(config.n, config.seed)
