@@ -22,11 +22,12 @@ def classify(tau: float, gen, mem) -> np.ndarray:
     """Phase codes (places in PHASES), int8, at training time tau for arrays of tau_gen and tau_mem of one shape.
 
     no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf,
-    architectural regularization; if tau >= tau_mem, memorization; and in between, generalization.
+    architectural regularization; if tau >= tau_mem, memorization; and in between, generalization. -1 where a time is nan.
     """
     gen, mem = np.asarray(gen), np.asarray(mem)
     trained = np.where(np.isinf(mem), 4, np.where(tau >= mem, 3, 2))
-    return np.where(np.isinf(gen), 0, np.where(tau < gen, 1, trained)).astype(np.int8)
+    phase = np.where(np.isinf(gen), 0, np.where(tau < gen, 1, trained))
+    return np.where(np.isnan(gen) | np.isnan(mem), -1, phase).astype(np.int8)
 
 
 def phase_diagram(

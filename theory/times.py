@@ -132,20 +132,21 @@ def closed_form_times(bound, ridge, floor, fractions, c, problem, out):
             settled = True
             break
 
-    # The minimum: three rounds of a parabola through three points, each on a quarter of the last spacing.
+    # The minimum: the vertex of a parabola through three points, on finer spacing once it lies between them.
     loss_min, log_min = test[best], log_s[best]
     if limit <= loss_min:
         loss_min, log_min = limit, -np.inf
     elif 0 < best < last:
         h = -np.log(GRID)
         below, above = test[best + 1], test[best - 1]
-        for _ in range(3):
+        for _ in range(12):
             curvature = above - 2.0 * loss_min + below
-            if curvature <= 0.0:
+            if curvature <= 0.0 or h < 5e-3:
                 break
-            shift_log = min(max(0.5 * h * (below - above) / curvature, -h), h)
-            log_min += shift_log
-            h *= 0.25
+            move = min(max(0.5 * h * (below - above) / curvature, -h), h)
+            log_min += move
+            if abs(move) < 0.5 * h:
+                h *= 0.25
             s_from = np.exp(log_s[best - 1])
             loss_min, _, _ = losses(s_from, np.exp(log_min), xs[best - 1], x, rows, inverses, problem)
             above, _, _ = losses(s_from, np.exp(log_min + h), xs[best - 1], x, rows, inverses, problem)
