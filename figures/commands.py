@@ -1,44 +1,21 @@
 """The commands of this package, mounted by genmem.py."""
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated
 
-from theory.commands import ModelFlags, ProblemFlags, as_table, inputs, prediction
-from theory.errors import InputError, count, positive
-from theory.files import save_dataset, writable_file
+import tyro
 
-if TYPE_CHECKING:
-    import numpy
-    import xarray
-
-
-@dataclass(frozen=True)
-class GridFlags:
-    """The grid of the phase diagram, log-spaced."""
-
-    psi_n: tuple[float, float] = (0.25, 1024.0)
-    """Smallest and largest number of training points per dimension, n / d."""
-    psi_p: tuple[float, float] = (0.25, 1024.0)
-    """Smallest and largest number of hidden units per dimension, p / d."""
-    points: int = 60
-    """Grid points along each axis."""
-
-    def axis(self, name: str) -> "numpy.ndarray":
-        import numpy as np
-
-        first, last = (positive(name, value) for value in getattr(self, name))
-        if not first < last:
-            raise InputError(f"{name} must be a smallest and a larger value, but {first:g} and {last:g} were given")
-        return np.geomspace(first, last, count("points", self.points, least=2))
+from figures.calculations import Floor, GridFlags, finite_network, regimes
+from theory.commands import ModelFlags, ProblemFlags, as_table
+from theory.errors import count
+from theory.files import save_dataset, writable_file, writable_folder
 
 
 def phase_diagram(
     problem: ProblemFlags,
     grid: GridFlags,
     tau: float = 1000.0,
-    floor: Literal["minimum", "bayes"] = "minimum",
+    floor: Floor = "minimum",
     out: Path = Path("out/phase_diagram.nc"),
 ) -> None:
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
@@ -48,13 +25,13 @@ def phase_diagram(
     Args:
         problem: What is learned.
         grid: Where.
-        tau: Training time at which the phases are drawn.
+        tau: Training time at which the phases are drawn, in steps x learning rate / d^2.
         floor: The test loss that counts as generalization: within 5 % of the curve's own minimum, or of the Bayes loss,
             which few training points never reach (no generalization).
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
-    diagram = compute_phase_diagram(problem, grid, tau, floor)
+    diagram = regimes(problem, grid, tau, floor)
     save_dataset(diagram, out)
 
     from figures import findings, style
@@ -64,23 +41,7 @@ def phase_diagram(
     _report_files(out, *style.save(build(diagram), out))
 
 
-def compute_phase_diagram(problem: ProblemFlags, grid: GridFlags, tau: float, floor: str) -> "xarray.Dataset":
-    """The Dataset of theory.phase_diagram for these flags."""
-    import theory
-
-    return theory.phase_diagram(
-        grid.axis("psi_n"),
-        grid.axis("psi_p"),
-        problem.t,
-        activation=problem.activation,
-        spectrum=problem.spectrum(),
-        tau=tau,
-        floor="bayes" if floor == "bayes" else None,
-        progress=sys.stderr.isatty(),
-    )
-
-
-def simulate(model: ModelFlags, d: int = 60, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
+def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
     """Simulate one finite network exactly and lay it over the prediction.
 
     Prints both side by side; saves them as NetCDF, and a figure (PDF and PNG) beside it.
@@ -92,7 +53,7 @@ def simulate(model: ModelFlags, d: int = 60, seed: int = 0, out: Path = Path("ou
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
-    data = compute_simulation(model, d, seed)
+    data = finite_network(model, d, seed)
     save_dataset(data, out)
 
     from figures import findings, style
@@ -103,18 +64,61 @@ def simulate(model: ModelFlags, d: int = 60, seed: int = 0, out: Path = Path("ou
     _report_files(out, *style.save(build(data), out))
 
 
-def compute_simulation(flags: ModelFlags, d: int, seed: int) -> "xarray.Dataset":
-    """The prediction with the simulated losses as further variables, and d and seed as further attributes."""
-    import theory
+def overlay(
+    runs: Annotated[Path, tyro.conf.Positional],
+    t: float | None = None,
+    psi_p: float | None = None,
+    out: Path = Path("out/overlay.nc"),
+) -> None:
+    """Lay the measured times of a set of runs over the predicted ones.
 
-    data = prediction(flags)
-    run = theory.simulate(flags.model(), d=count("d", d, least=2), seed=count("seed", seed, least=0), tau=data.tau.values)
-    simulated = {f"simulated_{name}": ("tau", getattr(run, name)) for name in ("train", "test", "score")}
-    return data.assign(simulated).assign_attrs(d=d, seed=seed)
+    The theory knows n/d and the covariance of the images. What stands for the network's size (psi_p) and the optimizer
+    steps in one unit of the theory's time are fitted, and stated; exponents in n are compared without either. Prints
+    tables, saves them as NetCDF, and a figure (PDF and PNG) beside it.
+
+    Args:
+        runs: Folder of recorded runs that differ in n and seed alone.
+        t: Diffusion time of the losses that define the times; the runs' first by default.
+        psi_p: Hidden units per dimension that stand for the network; fitted by default.
+        out: The NetCDF file to write (.nc).
+    """
+    writable_file("out", out, ".nc")
+
+    from empirics.runs import find
+    from figures import findings, style
+    from figures.comparison import compare
+    from figures.overlay import build
+
+    data = compare(find(runs), t, psi_p)
+    save_dataset(data, out)
+    for table in (findings.measured_table(data), findings.ratio_table(data)):
+        print(findings.text_table(table) + "\n")
+    for sentence in findings.overlaid(data):
+        print(sentence)
+    _report_files(out, *style.save(build(data), out))
+
+
+def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
+    """From the theory to measured times on real images: everything at a size for two cores and ten minutes.
+
+    Leaves data, figures, runs and index.html in `out`. Called again, it keeps what is finished and goes on from there.
+
+    Args:
+        out: Folder for everything that is made.
+        workers: U-Nets trained at the same time, one processor core each.
+    """
+    writable_folder("out", out)
+    count("workers", workers)
+
+    from empirics.presets import DIGITS_DEMO
+    from figures.demo import run
+
+    page = run(out, DIGITS_DEMO, workers)
+    print(f"open {page} in a browser")
 
 
 def _report_files(*paths: Path) -> None:
     print("written: " + ", ".join(str(path) for path in paths))
 
 
-COMMANDS = {"phase-diagram": phase_diagram, "simulate": simulate}
+COMMANDS = {"phase-diagram": phase_diagram, "simulate": simulate, "overlay": overlay, "demo": demo}

@@ -6,18 +6,22 @@ known is fitted, and there are two such numbers: psi_p, which stands for the net
 one unit of tau. Both come from tau_gen and tau_mem of all runs at once. Exponents of the times in n need neither.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import CensoredData, norm
 
-from theory.errors import InputError
+from theory import RandomFeatures, Spectrum
+from theory.errors import InputError, positive
 
 if TYPE_CHECKING:
-    from theory.spectra import Spectrum
+    import xarray
 
-EVENTS = ("gen", "gap", "mem", "copy")
+    from empirics.runs import RunRecord
+
+EVENTS = ("gen", "gap", "mem", "copy")  # the measured times shown
 # The theory has losses but no samples, so it has no time of its own for the first copies.
 PREDICTED = ("gen", "gap", "mem")
 FITTED = ("gen", "mem")
@@ -39,10 +43,8 @@ class Map:
     points: int
 
 
-def predicted_times(n: np.ndarray, d: int, psi_p: float, t: float, spectrum: "Spectrum") -> np.ndarray:
+def predicted_times(n: np.ndarray, d: int, psi_p: float, t: float, spectrum: Spectrum) -> np.ndarray:
     """tau_gen, tau_gap, tau_mem in units of tau for each n, shape (len(n), 3); inf where the event never happens."""
-    from theory import RandomFeatures
-
     times = [RandomFeatures(size / d, psi_p, t, "tanh", spectrum).timescales() for size in n]
     return np.array([[getattr(record, event) for event in PREDICTED] for record in times])
 
@@ -53,7 +55,7 @@ def fit_map(
     censored: np.ndarray,
     d: int,
     t: float,
-    spectrum: "Spectrum",
+    spectrum: Spectrum,
     psi_p_grid: np.ndarray = PSI_P_GRID,
 ) -> Map:
     """Fit psi_p (on the grid) and steps_per_tau by maximum likelihood of log-normal residuals, censored ones included.
@@ -64,7 +66,8 @@ def fit_map(
     """
     if np.sum(~censored) < 3:
         raise InputError(
-            f"runs must show at least three generalization or memorization times to fit the map, but {np.sum(~censored)} were observed"
+            "runs must show at least three generalization or memorization times to fit the map, but "
+            f"{np.sum(~censored)} were observed"
         )
     sizes, index = np.unique(n, return_inverse=True)
     columns = [PREDICTED.index(event) for event in FITTED]
@@ -93,3 +96,66 @@ def exponent(n: np.ndarray, times: np.ndarray) -> float:
     if np.unique(n[finite]).size < 2:
         return float("nan")
     return float(np.polyfit(np.log(n[finite]), np.log(times[finite]), 1)[0])
+
+
+def compare(records: Sequence["RunRecord"], t: float | None = None, psi_p: float | None = None) -> "xarray.Dataset":
+    """Measured and predicted times of a set of runs that differ in n and seed alone, in optimizer steps.
+
+    t: diffusion time of the losses, by default the runs' first. psi_p: hidden units per dimension that stand for the
+    network, fitted if None. Returns variables measured and censored (run, event), predicted (n_line, event) with NaN for
+    never, f_mem (run) at the end of each run, exponent, exponent_low, exponent_high and exponent_predicted (event); the
+    map is in the attributes. Raises InputError if the runs differ otherwise, or are too few to fit the map.
+    """
+    import xarray
+
+    from empirics.datasets import load
+    from empirics.measure import SETTING, measure
+
+    if psi_p is not None:
+        positive("psi_p", psi_p)
+    measurement = measure(records, t)
+    runs = measurement.runs
+    config = runs[0].record.config
+    t = config.loss_times[0] if t is None else t
+    for name in SETTING:
+        values = sorted({str(getattr(run.record.config, name)) for run in runs})
+        if len(values) > 1:
+            raise InputError(f"runs must differ in n and seed alone, but {name} is {' and '.join(values)}")
+
+    images = load(config.data).pool
+    d = images[0].size
+    spectrum = Spectrum.from_data(images.reshape(len(images), d))
+    n = np.array([run.record.config.n for run in runs])
+    steps = np.array([[getattr(run, event).value for event in EVENTS] for run in runs])
+    censored = np.array([[getattr(run, event).censored for event in EVENTS] for run in runs])
+    columns = [EVENTS.index(event) for event in FITTED]
+    fitted = fit_map(
+        n, steps[:, columns], censored[:, columns], d, t, spectrum, PSI_P_GRID if psi_p is None else np.array([psi_p])
+    )
+
+    sizes = np.unique(n)
+    line = np.unique(np.concatenate([sizes, np.geomspace(sizes[0], sizes[-1], 25)]))
+    predicted = np.full((line.size, len(EVENTS)), np.nan)
+    times = fitted.steps_per_tau * predicted_times(line, d, fitted.psi_p, t, spectrum)
+    predicted[:, : len(PREDICTED)] = np.where(np.isfinite(times), times, np.nan)
+    at_runs = predicted[np.searchsorted(line, n)]
+    laws = [measurement.exponents[event] for event in EVENTS]
+    return xarray.Dataset(
+        {
+            "measured": (("run", "event"), steps, {"units": "optimizer steps"}),
+            "censored": (("run", "event"), censored, {"long_name": "the event lies beyond the measured time"}),
+            "predicted": (("n_line", "event"), predicted, {"units": "optimizer steps"}),
+            "f_mem": ("run", [run.record.f_mem[-1] for run in runs]),
+            "exponent": ("event", [law.value for law in laws]),
+            "exponent_low": ("event", [law.low for law in laws]),
+            "exponent_high": ("event", [law.high for law in laws]),
+            "exponent_predicted": ("event", [exponent(n, at_runs[:, k]) for k in range(len(EVENTS))]),
+        },
+        coords={
+            "event": list(EVENTS),
+            "n": ("run", n),
+            "seed": ("run", [run.record.config.seed for run in runs]),
+            "n_line": line,
+        },
+        attrs={"data": config.data, "t": t, "d": d, "psi_p_fitted": int(psi_p is None), **asdict(fitted)},
+    )

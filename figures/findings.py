@@ -1,12 +1,15 @@
 """The results in plain words: every number is computed from the data, and so is every verdict."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import xarray
+
+    from empirics.runs import RunRecord
 
 NAMES = {
     "gen": "generalization time τ_gen",
@@ -111,6 +114,44 @@ def order(overlay: "xarray.Dataset") -> str:
     return text
 
 
+def summary(overlay: "xarray.Dataset") -> list[str]:
+    """The answer in two or three sentences, for someone who reads no further."""
+    sizes = np.unique(overlay.n)
+    few, many = (_mean_times(overlay, n) for n in (sizes[0], sizes[-1]))
+    sentences = [
+        "First a diffusion model generalizes, then, trained on, it memorizes; the more images it has, the later it "
+        "memorizes. This page predicts both times in closed form and measures them on real networks and real images.",
+        f"Trained on {sizes[0]} images, a small U-Net generalized after {few['gen']} optimizer steps and memorized after "
+        f"{few['mem']}; on {sizes[-1]} images, after {many['gen']} and {many['mem']}.",
+    ]
+    return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
+
+
+def provenance(records: Sequence["RunRecord"]) -> list[str]:
+    """How the measured numbers came about."""
+    facts, config = records[0].facts, records[0].config
+    minutes = sum(record.wall_time for record in records) / 60
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return [
+        f"Measured on {config.data}: U-Nets of base width {config.width} with {facts['parameters']:,} parameters, "
+        f"{config.optimizer} at learning rate {config.learning_rate:g}, batches of {config.batch_size}; "
+        f"{len(records)} runs, {minutes:.1f} processor minutes on {facts['device']}.",
+        f"Made by `genmem demo` with {versions}. The data behind each figure lie beside this page as NetCDF files and "
+        "in the folder of runs.",
+    ]
+
+
+def _mean_times(overlay: "xarray.Dataset", n: int) -> dict[str, str]:
+    """Geometric mean of the measured times at n over its runs, "more than" if one of them ended before the event."""
+    here = overlay.isel(run=np.flatnonzero(overlay.n.values == n))
+    means = {}
+    for event in overlay.event.values:
+        times = here.sel(event=event)
+        bound = "more than " if bool(times.censored.any()) else ""
+        means[event] = bound + number(float(np.exp(np.log(times.measured).mean())))
+    return means
+
+
 def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
     """One row for each run: its times in optimizer steps, "> s" where the run ended at step s before the event."""
     rows = []
@@ -139,3 +180,15 @@ def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
             row[f"{event}: ratio"] = bound + f"{mean / theory:.2f}" if math.isfinite(theory) else "–"
         rows.append(row)
     return rows
+
+
+def overlaid(overlay: "xarray.Dataset") -> list[str]:
+    """All that the overlay says."""
+    return [order(overlay), *(exponent(event, overlay) for event in overlay.event.values), distance(overlay)]
+
+
+def text_table(rows: list[dict[str, str]]) -> str:
+    """Rows of one set of columns as aligned text."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [{name: name for name in widths}, *rows]
+    return "\n".join("  ".join(line[name].rjust(width) for name, width in widths.items()) for line in lines)

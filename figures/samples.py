@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
+
+if TYPE_CHECKING:
+    from empirics.runs import RunRecord
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,19 @@ class Samples:
     ratio: np.ndarray
 
 
-def at_milestone(record, step: int, title: str, count: int = 10) -> Samples:
-    """The first `count` samples (not the best ones) that a run generated at a recorded step."""
+def before_and_after(records: Sequence["RunRecord"], count: int = 10) -> list[Samples]:
+    """The run with the most copies at its end: where its test loss was lowest, and at its end."""
+    record = max(records, key=lambda record: record.f_mem[-1])
+    best = int(np.argmin(record.test_loss))
+    return [_at_milestone(record, k, words, count) for k, words in ((best, "lowest test loss"), (-1, "end of training"))]
+
+
+def _at_milestone(record: "RunRecord", k: int, words: str, count: int) -> Samples:
+    """The first `count` samples, not the best ones, of milestone k."""
+    step = int(record.steps[k])
     first, second, index = (values[:count] for values in record.distances(step))
-    images = record.training_images()
-    return Samples(title, record.samples(step)[:count], images[index], first / second)
+    title = f"n = {record.config.n}, {words}, step {step}: {100 * record.f_mem[k]:.0f} % of all samples are copies"
+    return Samples(title, record.samples(step)[:count], record.training_images()[index], first / second)
 
 
 @style.styled

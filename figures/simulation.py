@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import learning_curves, style
 
 if TYPE_CHECKING:
     import xarray
+
+_POINTS = {"linestyle": "none", "marker": "o", "markersize": 3.2, "markerfacecolor": "white"}
 
 
 @style.styled
@@ -19,19 +22,12 @@ def build(data: "xarray.Dataset") -> Figure:
     """
     figure, losses, score = learning_curves.panels(data)
     sparse = data.isel(tau=slice(None, None, max(1, data.tau.size // 24)))
-    axes_of = {"train": losses, "test": losses, "score": score}
-    for name, axes in axes_of.items():
-        axes.plot(data.tau, data[name], color=style.LOSS_COLOURS[name], label=f"{learning_curves.LABELS[name]}: theory")
-    for name, axes in axes_of.items():
-        axes.plot(
-            sparse.tau,
-            sparse[f"simulated_{name}"],
-            linestyle="none",
-            marker="o",
-            markersize=3.2,
-            markerfacecolor="white",
-            markeredgecolor=style.LOSS_COLOURS[name],
-            label=f"simulation, d = {data.attrs['d']}",
-        )
-    figure.legend(loc="outside lower center", ncols=2)
+    for name, axes in (("train", losses), ("test", losses), ("score", score)):
+        axes.plot(data.tau, data[name], color=style.LOSS_COLOURS[name])
+        axes.plot(sparse.tau, sparse[f"simulated_{name}"], **_POINTS, markeredgecolor=style.LOSS_COLOURS[name])
+    labels = learning_curves.LABELS.items()
+    handles = [Line2D([], [], color=style.LOSS_COLOURS[name], label=label) for name, label in labels]
+    handles.append(Line2D([], [], color=style.GREY, label="theory"))
+    handles.append(Line2D([], [], **_POINTS, markeredgecolor=style.GREY, label=f"simulation, d = {data.attrs['d']}"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

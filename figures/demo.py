@@ -1,0 +1,153 @@
+"""The demonstration: theory, simulation, training on real images, overlay and report, each kept once it is finished."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from figures import findings, report, style
+from figures.calculations import GridFlags, finite_network, regimes
+from theory.commands import ModelFlags, ProblemFlags, prediction
+from theory.files import save_dataset
+
+if TYPE_CHECKING:
+    import xarray
+
+    from empirics.config import TrainConfig
+    from empirics.runs import RunRecord
+
+TITLE = "When does a diffusion model generalize, and when does it memorize?"
+SIMULATED_DIMENSION = 100
+PHASES_AT = 1000.0
+"""Training time of the phase diagram, in units of tau."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All data of the demonstration."""
+
+    curves: "xarray.Dataset"
+    simulation: "xarray.Dataset"
+    phases: "xarray.Dataset"
+    overlay: "xarray.Dataset"
+    records: Sequence["RunRecord"]
+
+
+def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
+    """Make all data, figures and the report in `out`; return the report's path. What `out` holds already is kept."""
+    from empirics.sweeps import run_all
+    from figures.comparison import compare
+
+    model, problem, grid = ModelFlags(), ProblemFlags(), GridFlags()
+    with _step(1, "learning curves in closed form (the first time, half a minute to compile)"):
+        curves = _kept(out / "learning_curves.nc", asdict(model), lambda: prediction(model))
+    with _step(2, "exact simulation of a finite network (about ten seconds)"):
+        recipe = asdict(model) | {"d": SIMULATED_DIMENSION, "seed": 0}
+        simulation = _kept(out / "simulation.nc", recipe, lambda: finite_network(model, SIMULATED_DIMENSION, 0))
+    with _step(3, "phase diagram (about ten seconds)"):
+        recipe = asdict(problem) | {"grid": asdict(grid), "tau": PHASES_AT}
+        phases = _kept(out / "phase_diagram.nc", recipe, lambda: regimes(problem, grid, PHASES_AT, "minimum"))
+    with _step(4, f"training {len(configs)} U-Nets on real images (about six minutes on two cores)"):
+        records = run_all(configs, out / "runs", workers)
+    with _step(5, "measured times over predicted ones"):
+        overlay = compare(records)
+        save_dataset(overlay, out / "overlay.nc")
+    with _step(6, "figures and report"):
+        return write_report(out, Results(curves, simulation, phases, overlay, records))
+
+
+def write_report(out: Path, results: Results) -> Path:
+    """Draw all figures and write index.html."""
+    pictures = draw(out, results)
+    overlay = results.overlay
+    sections = [
+        report.Section(
+            "What the theory predicts",
+            [findings.predicted(results.curves), findings.phases(results.phases)],
+            [pictures["learning_curves"], pictures["phase_diagram"]],
+        ),
+        report.Section("Is the theory right?", [findings.simulated(results.simulation)], [pictures["simulation"]]),
+        report.Section(
+            "What real networks do",
+            [findings.order(overlay)],
+            [pictures["training"]],
+            [findings.measured_table(overlay)],
+        ),
+        report.Section(
+            "How far apart they are",
+            [*(findings.exponent(event, overlay) for event in overlay.event.values), findings.distance(overlay)],
+            [pictures["overlay"]],
+            [findings.ratio_table(overlay)],
+        ),
+        report.Section("What memorization looks like", [], [pictures["samples"]]),
+    ]
+    page = out / "index.html"
+    report.write(page, report.render(TITLE, findings.summary(overlay), sections, findings.provenance(results.records)))
+    return page
+
+
+def draw(out: Path, results: Results) -> dict[str, report.Picture]:
+    """Write every figure as PDF and PNG; return them as the report's pictures, by name."""
+    from figures import learning_curves, overlay, phase_diagram, samples, simulation, training
+
+    t = results.overlay.attrs["t"]
+    before_and_after = samples.before_and_after(results.records)
+    drawn = {
+        "learning_curves": (
+            learning_curves.build(results.curves),
+            "Predicted losses and score error against training time. Shaded: the window in which to stop.",
+        ),
+        "simulation": (
+            simulation.build(results.simulation),
+            "Prediction (lines) and the exact dynamics of one finite network (points).",
+        ),
+        "phase_diagram": (
+            phase_diagram.build(results.phases),
+            "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
+        ),
+        "training": (
+            training.build(results.records, t),
+            "Measured losses of the U-Nets, and the fraction of their samples that are copies of training images "
+            "(nearest training image closer than a third of the second nearest; bands: 95 % intervals).",
+        ),
+        "overlay": (overlay.build(results.overlay), "Measured times (markers) over predicted ones (lines)."),
+        "samples": (
+            samples.build(before_and_after),
+            "Samples of one network (the first ones, not the best) above the training images nearest to them; "
+            "framed: copies.",
+        ),
+    }
+    pictures = {}
+    for name, (figure, caption) in drawn.items():
+        style.save(figure, out / name)
+        pictures[name] = report.Picture(out / f"{name}.png", caption, wide=name == "samples")
+    return pictures
+
+
+def _kept(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "xarray.Dataset":
+    """The Dataset in `path` if it was made by the same recipe, else a new one, saved there."""
+    import xarray
+
+    text = json.dumps(recipe | {"genmem": version("genmem")}, sort_keys=True)
+    if path.exists():
+        try:
+            found = xarray.load_dataset(path, engine="h5netcdf")
+        except (OSError, ValueError):
+            found = None  # cut short or not ours: made anew below
+        if found is not None and found.attrs.get("recipe") == text:
+            return found
+    made = compute().assign_attrs(recipe=text)
+    save_dataset(made, path)
+    return made
+
+
+@contextmanager
+def _step(number: int, what: str) -> Iterator[None]:
+    print(f"[{number}/6] {what}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"      done in {time.monotonic() - started:.0f} s", flush=True)
