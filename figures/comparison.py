@@ -129,9 +129,8 @@ def compare(records: Sequence["RunRecord"], t: float | None = None, psi_p: float
     steps = np.array([[getattr(run, event).value for event in EVENTS] for run in runs])
     censored = np.array([[getattr(run, event).censored for event in EVENTS] for run in runs])
     columns = [EVENTS.index(event) for event in FITTED]
-    fitted = fit_map(
-        n, steps[:, columns], censored[:, columns], d, t, spectrum, PSI_P_GRID if psi_p is None else np.array([psi_p])
-    )
+    grid = PSI_P_GRID if psi_p is None else np.array([psi_p])
+    fitted = fit_map(n, steps[:, columns], censored[:, columns], d, t, spectrum, grid)
 
     sizes = np.unique(n)
     line = np.unique(np.concatenate([sizes, np.geomspace(sizes[0], sizes[-1], 25)]))
@@ -157,5 +156,12 @@ def compare(records: Sequence["RunRecord"], t: float | None = None, psi_p: float
             "seed": ("run", [run.record.config.seed for run in runs]),
             "n_line": line,
         },
-        attrs={"data": config.data, "t": t, "d": d, "psi_p_fitted": int(psi_p is None), **asdict(fitted)},
+        attrs={
+            "data": config.data,
+            "t": t,
+            "d": d,
+            "psi_p_fitted": int(psi_p is None),
+            "psi_p_at_edge": int(psi_p is None and fitted.psi_p in (PSI_P_GRID[0], PSI_P_GRID[-1])),
+            **asdict(fitted),
+        },
     )

@@ -118,13 +118,13 @@ def draw(out: Path, results: Results) -> dict[str, report.Picture]:
         "samples": (
             samples.build(before_and_after),
             "Samples of one network (the first ones, not the best) above the training images nearest to them; "
-            "framed: copies.",
+            "framed: copies (nearest training image closer than a third of the second nearest).",
         ),
     }
     pictures = {}
     for name, (figure, caption) in drawn.items():
         style.save(figure, out / name)
-        pictures[name] = report.Picture(out / f"{name}.png", caption, wide=name == "samples")
+        pictures[name] = report.Picture(out / f"{name}.png", caption)
     return pictures
 
 

@@ -11,12 +11,8 @@ if TYPE_CHECKING:
 
     from empirics.runs import RunRecord
 
-NAMES = {
-    "gen": "generalization time τ_gen",
-    "gap": "gap time τ_gap",
-    "mem": "memorization time τ_mem",
-    "copy": "copying time τ_copy",
-}
+SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
+NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
 
 
 def number(value: float) -> str:
@@ -71,7 +67,7 @@ def exponent(event: str, overlay: "xarray.Dataset") -> str:
     here = overlay.sel(event=event)
     measured, low, high = (float(here[name]) for name in ("exponent", "exponent_low", "exponent_high"))
     theory = float(here.exponent_predicted)
-    name = NAMES[event]
+    name = f"{NAMES[event]} {SYMBOLS[event]}"
     if not math.isfinite(measured):
         return f"The {name} was observed at too few n for an exponent."
     sentence = f"The {name} was measured to go as n^b with b = {measured:.2f} (95 % interval {low:.2f} to {high:.2f})"
@@ -88,13 +84,14 @@ def exponent(event: str, overlay: "xarray.Dataset") -> str:
 def distance(overlay: "xarray.Dataset") -> str:
     """What was fitted, and how far measured and predicted times are apart after it."""
     attrs = overlay.attrs
+    edge = " The best ψ_p is the last one tried, so the data do not fix it." if attrs["psi_p_at_edge"] else ""
     fitted = "one number was fitted" if not attrs["psi_p_fitted"] else "two numbers were fitted"
     psi_p = f"ψ_p = {number(attrs['psi_p'])}, {'fitted' if attrs['psi_p_fitted'] else 'chosen'}, stands for the U-Net's size"
     return (
         f"To lay the U-Net's steps over the theory's τ, {fitted} to {attrs['points']} times (τ_gen and τ_mem of all runs): "
         f"one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and {psi_p}. Not fitted: ψ_n = n/{attrs['d']} "
         f"and the covariance of the images. After this, measured and predicted times differ by a factor of "
-        f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)."
+        f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)." + edge
     )
 
 
@@ -117,13 +114,13 @@ def order(overlay: "xarray.Dataset") -> str:
 def summary(overlay: "xarray.Dataset") -> list[str]:
     """The answer in two or three sentences, for someone who reads no further."""
     sizes = np.unique(overlay.n)
-    few, many = (_mean_times(overlay, n) for n in (sizes[0], sizes[-1]))
     sentences = [
-        "First a diffusion model generalizes, then, trained on, it memorizes; the more images it has, the later it "
-        "memorizes. This page predicts both times in closed form and measures them on real networks and real images.",
-        f"Trained on {sizes[0]} images, a small U-Net generalized after {few['gen']} optimizer steps and memorized after "
-        f"{few['mem']}; on {sizes[-1]} images, after {many['gen']} and {many['mem']}.",
+        "This page predicts in closed form when a diffusion model generalizes and when it memorizes, and measures both "
+        "times on U-Nets trained on real images.",
     ]
+    for n in (sizes[0], sizes[-1]):
+        gen, mem = (_steps(*_mean_time(overlay, n, event)) for event in ("gen", "mem"))
+        sentences.append(f"On {n} images a U-Net generalized after {gen} optimizer steps and memorized after {mem}.")
     return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
 
 
@@ -141,15 +138,14 @@ def provenance(records: Sequence["RunRecord"]) -> list[str]:
     ]
 
 
-def _mean_times(overlay: "xarray.Dataset", n: int) -> dict[str, str]:
-    """Geometric mean of the measured times at n over its runs, "more than" if one of them ended before the event."""
-    here = overlay.isel(run=np.flatnonzero(overlay.n.values == n))
-    means = {}
-    for event in overlay.event.values:
-        times = here.sel(event=event)
-        bound = "more than " if bool(times.censored.any()) else ""
-        means[event] = bound + number(float(np.exp(np.log(times.measured).mean())))
-    return means
+def _mean_time(overlay: "xarray.Dataset", n: int, event: str) -> tuple[float, str]:
+    """Geometric mean of a measured time at n over its runs; and "> " if one of them ended before the event, else ""."""
+    here = overlay.isel(run=np.flatnonzero(overlay.n.values == n)).sel(event=event)
+    return float(np.exp(np.log(here.measured).mean())), "> " if bool(here.censored.any()) else ""
+
+
+def _steps(mean: float, bound: str) -> str:
+    return ("more than " if bound else "") + number(mean)
 
 
 def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
@@ -160,25 +156,28 @@ def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
         row = {"n": str(int(run.n)), "seed": str(int(run.seed))}
         for event in overlay.event.values:
             here = run.sel(event=event)
-            row[event] = ("> " if here.censored else "") + number(float(here.measured))
-        row["copies at the end"] = percent(float(run.f_mem))
+            row[SYMBOLS[event]] = ("> " if here.censored else "") + number(float(here.measured))
+        row["copies"] = percent(float(run.f_mem))
         rows.append(row)
     return rows
 
 
 def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
-    """One row for each n: measured (geometric mean of its runs) over predicted time, in optimizer steps."""
+    """One row for each time and n: measured (geometric mean over its runs) and predicted, in optimizer steps."""
     rows = []
-    for n in np.unique(overlay.n):
-        row = {"n": str(int(n))}
-        for event in ("gen", "gap", "mem"):
-            here = overlay.isel(run=np.flatnonzero(overlay.n.values == n)).sel(event=event)
-            theory = float(here.predicted.sel(n_line=n))
-            mean = float(np.exp(np.log(here.measured).mean()))
-            bound = "> " if bool(here.censored.any()) else ""
-            row[f"{event}: measured"], row[f"{event}: predicted"] = bound + number(mean), number(theory)
-            row[f"{event}: ratio"] = bound + f"{mean / theory:.2f}" if math.isfinite(theory) else "–"
-        rows.append(row)
+    for event in ("gen", "gap", "mem"):
+        for n in np.unique(overlay.n):
+            mean, bound = _mean_time(overlay, n, event)
+            theory = float(overlay.predicted.sel(event=event, n_line=n))
+            rows.append(
+                {
+                    "time": SYMBOLS[event],
+                    "n": str(int(n)),
+                    "measured": bound + number(mean),
+                    "predicted": "never" if math.isnan(theory) else number(theory),
+                    "ratio": "–" if math.isnan(theory) else bound + f"{mean / theory:.2f}",
+                }
+            )
     return rows
 
 

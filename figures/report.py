@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page with what was predicted, what was measured and how far apart they are."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +17,6 @@ class Picture:
 
     path: Path
     caption: str
-    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ h1 { font-size: 1.6rem; line-height: 1.25; }
 h2 { font-size: 1.2rem; margin-top: 2.2rem; border-top: 1px solid #ccc; padding-top: 1rem; }
 figure { margin: 1.2rem 0; }
 img { display: block; width: 100%; max-width: 26rem; margin: 0 auto; }
-img.wide { max-width: 100%; }
 figcaption { color: #444; font-size: .9rem; margin-top: .4rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
@@ -71,21 +70,25 @@ def _section(section: Section) -> str:
     return "".join([*parts, *map(_picture, section.pictures), *map(_table, section.tables)])
 
 
+def _text(plain: str) -> str:
+    """Plain text as HTML, with τ_gen and n^b set as subscript and superscript."""
+    marked = re.sub(r"([τψ])_(\w+)", r"\1<sub>\2</sub>", escape(plain))
+    return re.sub(r"(\w)\^(-?\w+)", r"\1<sup>\2</sup>", marked)
+
+
 def _sentences(sentences: Sequence[str]) -> str:
-    return "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)
+    return "".join(f"<p>{_text(sentence)}</p>\n" for sentence in sentences)
 
 
 def _picture(picture: Picture) -> str:
     data = base64.b64encode(picture.path.read_bytes()).decode()
-    kind = ' class="wide"' if picture.wide else ""
-    caption = escape(picture.caption)
     return (
-        f'<figure><img{kind} alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>\n"
+        f'<figure><img alt="{escape(picture.caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{_text(picture.caption)}</figcaption></figure>\n"
     )
 
 
 def _table(rows: Sequence[dict[str, str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
-    lines = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row.values()) + "</tr>\n" for row in rows)
+    head = "".join(f"<th>{_text(name)}</th>" for name in rows[0])
+    lines = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row.values()) + "</tr>\n" for row in rows)
     return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{lines}</table></div>\n'

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from empirics.metrics import THRESHOLD
 from figures import style
 
 if TYPE_CHECKING:
@@ -19,16 +20,16 @@ class Samples:
     """Samples of one milestone.
 
     title: what the milestone is. generated, nearest: shape (S, C, H, W) in [-1, 1], the samples and the training image
-    closest to each. ratio: shape (S,), distance to the nearest over distance to the second nearest training image.
+    closest to each. copied: shape (S,), whether the sample counts as a copy of it.
     """
 
     title: str
     generated: np.ndarray
     nearest: np.ndarray
-    ratio: np.ndarray
+    copied: np.ndarray
 
 
-def before_and_after(records: Sequence["RunRecord"], count: int = 10) -> list[Samples]:
+def before_and_after(records: Sequence["RunRecord"], count: int = 8) -> list[Samples]:
     """The run with the most copies at its end: where its test loss was lowest, and at its end."""
     record = max(records, key=lambda record: record.f_mem[-1])
     best = int(np.argmin(record.test_loss))
@@ -39,28 +40,29 @@ def _at_milestone(record: "RunRecord", k: int, words: str, count: int) -> Sample
     """The first `count` samples, not the best ones, of milestone k."""
     step = int(record.steps[k])
     first, second, index = (values[:count] for values in record.distances(step))
-    title = f"n = {record.config.n}, {words}, step {step}: {100 * record.f_mem[k]:.0f} % of all samples are copies"
-    return Samples(title, record.samples(step)[:count], record.training_images()[index], first / second)
+    title = f"n = {record.config.n}, {words} (step {step})\n{100 * record.f_mem[k]:.0f} % of all samples are copies"
+    copied = (first < THRESHOLD * second) | (second == 0)
+    return Samples(title, record.samples(step)[:count], record.training_images()[index], copied)
 
 
 @style.styled
-def build(milestones: Sequence[Samples], threshold: float = 1 / 3) -> Figure:
-    """Draw each milestone as two rows, generated above nearest; pairs with a ratio below `threshold` are framed."""
+def build(milestones: Sequence[Samples]) -> Figure:
+    """Draw each milestone as two rows, generated samples above their nearest training images; copies are framed."""
     columns = max(len(milestone.generated) for milestone in milestones)
-    figure = style.new(style.DOUBLE, len(milestones) * (0.3 + 2.1 * style.DOUBLE / (columns + 1.5)))
+    figure = style.new(style.SINGLE, len(milestones) * (0.35 + 2.1 * style.SINGLE / (columns + 1.9)))
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     parts = np.atleast_1d(figure.subfigures(len(milestones), 1))
     for part, milestone in zip(parts, milestones, strict=True):
-        part.suptitle(milestone.title, fontsize=8, x=0.01, ha="left")
+        part.suptitle(milestone.title, fontsize=7.5, x=0.01, ha="left")
         grid = part.subplots(2, columns, squeeze=False)
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        for column, ratio in enumerate(milestone.ratio):
+        for column, copied in enumerate(milestone.copied):
             for row, images in enumerate((milestone.generated, milestone.nearest)):
                 grid[row, column].imshow(_displayable(images[column]), cmap="gray", vmin=0, vmax=1)
-                if ratio < threshold:
-                    frame = Rectangle((0, 0), 1, 1, fill=False, color=style.VERMILION, linewidth=2)
+                if copied:
+                    frame = Rectangle((0, 0), 1, 1, fill=False, color=style.VERMILION, linewidth=1.5)
                     frame.set_transform(grid[row, column].transAxes)
                     frame.set_clip_on(False)
                     grid[row, column].add_patch(frame)

@@ -33,11 +33,12 @@ def build(records: Sequence, t: float) -> Figure:
         copies.fill_between(
             steps, record.f_mem_low[seen], record.f_mem_high[seen], color=colour, alpha=0.15, linewidth=0
         )
-    losses.set(xscale="log", yscale="log")
+    losses.set_xscale("log")
     losses.set_ylabel(f"denoising loss at t = {t:g}")
     copies.set_ylabel(r"memorized fraction $f_{mem}$")
     copies.set_xlabel("optimizer steps")
-    copies.set_ylim(-0.02, 1)
+    highest = max(record.f_mem_high.max() for record in records)
+    copies.set_ylim(-0.02 * highest, max(1.1 * highest, 0.05))
     copies.legend(handles=[Line2D([], [], color=colours[n], label=f"n = {n}") for n in sizes], loc="upper left")
     losses.legend(
         handles=[

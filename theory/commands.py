@@ -39,9 +39,9 @@ class ProblemFlags:
 class ModelFlags(ProblemFlags):
     """A random-features score network and the data it learns from."""
 
-    psi_n: float = 16.0
+    psi_n: float = 8.0
     """Training points per dimension, n / d."""
-    psi_p: float = 64.0
+    psi_p: float = 16.0
     """Hidden units per dimension, p / d."""
 
     def model(self) -> "RandomFeatures":

@@ -1,0 +1,54 @@
+"""Runs on disk with curves of known times, as empirics records them, made without training."""
+
+from pathlib import Path
+
+import numpy as np
+
+from empirics import runs
+from empirics.config import TrainConfig
+
+BASE_LOSS, FALL = 0.2, 0.8
+
+
+def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int = 4000, **config) -> runs.RunRecord:
+    """Record a run on digits whose test loss is within 5 % of its best near step `gen` and has risen by 10 % near `mem`.
+
+    From `mem` on, every second sample is an exact copy of a training image.
+    """
+    config = TrainConfig(n=n, seed=seed, steps=steps, milestones=60, samples=16, test_images=8, **config)
+    directory = root / config.key
+    images = _training_images(config)
+    rng = np.random.default_rng(seed)
+    facts = {"key": config.key, "config": config.__dict__, "status": "finished", "wall_time": 1.0, "parameters": 26_000}
+    with runs.open_for_writing(directory, config):
+        for step in config.milestone_steps():
+            train, test = losses(step, gen, mem)
+            index = np.arange(16) % n
+            copied = (np.arange(16) % 2 == 0) & (step >= mem)
+            shown = np.where(copied[:, None, None, None], images[index], rng.uniform(-1, 1, images[index].shape))
+            milestone = {
+                "train_loss": np.full((len(config.loss_times), n), train, np.float32),
+                "test_loss": np.full((len(config.loss_times), 8), test, np.float32),
+                "train_average": np.full(n, train, np.float32),
+                "test_average": np.full(8, test, np.float32),
+                "samples": ((shown + 1) * 127.5).round().astype(np.uint8),
+                "d1": np.where(copied, 0.1, 0.9),
+                "d2": np.ones(16),
+                "index": index,
+                "d_held_out": np.ones(16),
+            }
+            runs.write_milestone(directory, step, milestone)
+        runs.write_facts(directory, facts)
+    return runs.load(directory)
+
+
+def losses(step, gen: float, mem: float):
+    """Train and test loss: an exponential fall that has 5 % left at `gen`, and a linear rise that reaches 10 % at `mem`."""
+    fall = FALL * np.exp(-step * np.log(20) / gen)
+    return BASE_LOSS + fall, BASE_LOSS + fall + 0.1 * FALL * step / mem
+
+
+def _training_images(config: TrainConfig) -> np.ndarray:
+    from empirics import datasets
+
+    return datasets.load(config.data).subset(config.n, config.seed)[0]
