@@ -1,0 +1,68 @@
+"""Data of the shapes that the figures draw, with values chosen so that they can be recognized."""
+
+import numpy as np
+import xarray
+
+PHASES = "no_generalization underfit generalization memorization architectural_regularization"
+
+
+def curves() -> xarray.Dataset:
+    """A prediction and a simulation that is 1 % off everywhere."""
+    tau = np.geomspace(0.1, 1e5, 96)
+    data = xarray.Dataset(
+        {
+            "train": ("tau", 1 - 0.2 * tau / (tau + 5) - 0.15 * tau / (tau + 3e3)),
+            "test": ("tau", 1 - 0.2 * tau / (tau + 5) + 0.8 * tau / (tau + 1e4)),
+            "score": ("tau", 1 / (1 + tau) + 0.01 + tau / 1e5),
+        },
+        coords={"tau": tau},
+        attrs={"tau_gen": 20.0, "tau_mem": 800.0, "tau_gap": 300.0, "psi_n": 8.0, "psi_p": 16.0, "t": 0.1, "d": 100},
+    )
+    return data.assign({f"simulated_{name}": 1.01 * data[name] for name in ("train", "test", "score")})
+
+
+def diagram() -> xarray.Dataset:
+    """tau_mem = 30 psi_n below the line psi_n = 3 psi_p and infinite above it; phases at tau = 1000."""
+    psi = np.geomspace(0.1, 1000, 40)
+    n, p = np.meshgrid(psi, psi)
+    mem = np.where(n < 3 * p, 30 * n, np.inf)
+    phase = np.select([np.isinf(mem), mem <= 1000], [4, 3], 2).astype(np.int8)
+    dims = ("psi_p", "psi_n")
+    return xarray.Dataset(
+        {"tau_mem": (dims, mem), "phase": (dims, phase, {"flag_meanings": PHASES, "tau": 1000.0})},
+        coords={"psi_n": psi, "psi_p": psi},
+    )
+
+
+def overlay() -> xarray.Dataset:
+    """Two runs at each of three n; tau_mem = 3 n and tau_copy = 12 n, censored at 1200 for the largest n."""
+    n = np.array([32, 32, 64, 64, 128, 128])
+    line = np.array([32.0, 48.0, 64.0, 96.0, 128.0])
+    measured = np.stack([np.full(6, 60.0), 1.5 * n, 3.0 * n, 12.0 * n], axis=1)
+    censored = measured >= 1200
+    measured[censored] = 1200
+    predicted = np.stack([np.full(5, 50.0), 2 * line, 3.2 * line, np.full(5, np.nan)], axis=1)
+    return xarray.Dataset(
+        {
+            "measured": (("run", "event"), measured),
+            "censored": (("run", "event"), censored),
+            "predicted": (("n_line", "event"), predicted),
+            "f_mem": ("run", [0.5, 0.5, 0.3, 0.3, 0.0, 0.0]),
+            "exponent": ("event", [0.02, 0.5, 1.1, np.nan]),
+            "exponent_low": ("event", [-0.1, 0.3, 0.9, -np.inf]),
+            "exponent_high": ("event", [0.1, 0.7, 1.4, np.inf]),
+            "exponent_predicted": ("event", [0.0, 1.0, 1.0, np.nan]),
+        },
+        coords={"event": ["gen", "gap", "mem", "copy"], "n": ("run", n), "seed": ("run", [0, 1] * 3), "n_line": line},
+        attrs={
+            "data": "digits",
+            "t": 0.01,
+            "d": 64,
+            "psi_p": 16.0,
+            "psi_p_fitted": 1,
+            "psi_p_at_edge": 0,
+            "steps_per_tau": 12.3,
+            "residual_factor": 1.6,
+            "points": 12,
+        },
+    )

@@ -1,0 +1,71 @@
+"""What every figure must be in print: readable at column width, nothing cut off, fonts embedded, the same bytes twice."""
+
+import re
+import zlib
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from empirics.runs import find
+from figures import learning_curves, overlay, phase_diagram, samples, simulation, style, training
+from tests.figures import made
+
+
+@pytest.fixture(params=["learning_curves", "simulation", "phase_diagram", "overlay", "training", "samples"])
+def figure(request, runs):
+    records = find(runs)
+    return {
+        "learning_curves": lambda: learning_curves.build(made.curves()),
+        "simulation": lambda: simulation.build(made.curves()),
+        "phase_diagram": lambda: phase_diagram.build(made.diagram()),
+        "overlay": lambda: overlay.build(made.overlay()),
+        "training": lambda: training.build(records, 0.01),
+        "samples": lambda: samples.build(samples.before_and_after(records)),
+    }[request.param]()
+
+
+def test_text_is_at_least_seven_points_at_column_width(figure):
+    assert figure.get_figwidth() in (style.SINGLE, style.DOUBLE)
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+    assert sizes and min(sizes) >= 7
+
+
+def test_nothing_is_cut_off(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.get_tightbbox(canvas.get_renderer())  # of all that is drawn, in inches
+    width, height = figure.get_size_inches()
+    assert box.x0 >= -0.01 and box.y0 >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01
+
+
+def test_a_title_that_does_not_fit_would_be_noticed():
+    figure = learning_curves.build(made.curves())
+    figure.axes[0].set_title("far too long for one column " * 5)
+    with pytest.raises(AssertionError):
+        test_nothing_is_cut_off(figure)
+
+
+def test_saved_as_pdf_with_embedded_truetype_fonts_and_as_png(figure, tmp_path):
+    pdf, png = style.save(figure, tmp_path / "new" / "figure")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    content = pdf.read_bytes()
+    assert b"/FontFile2" in content and b"/Type3" not in _unpacked(content)
+    assert sorted(path.name for path in pdf.parent.iterdir()) == ["figure.pdf", "figure.png"]
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    first = style.save(learning_curves.build(made.curves()), tmp_path / "a")
+    second = style.save(learning_curves.build(made.curves()), tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def _unpacked(pdf: bytes) -> bytes:
+    """The content of a PDF with its compressed streams unpacked."""
+    parts = [pdf]
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL):
+        try:
+            parts.append(zlib.decompress(stream))
+        except zlib.error:
+            pass
+    return b"".join(parts)
