@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from empirics.config import TrainConfig
     from empirics.runs import RunRecord
 
+MODEL, PROBLEM, GRID = ModelFlags(), ProblemFlags(), GridFlags()
 TITLE = "When does a diffusion model generalize, and when does it memorize?"
 SIMULATED_DIMENSION = 100
 PHASES_AT = 1000.0
@@ -42,15 +43,14 @@ def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
     from empirics.sweeps import run_all
     from figures.comparison import compare
 
-    model, problem, grid = ModelFlags(), ProblemFlags(), GridFlags()
     with _step(1, "learning curves in closed form (the first time, half a minute to compile)"):
-        curves = _kept(out / "learning_curves.nc", asdict(model), lambda: prediction(model))
+        curves = _kept(out / "learning_curves.nc", asdict(MODEL), lambda: prediction(MODEL))
     with _step(2, "exact simulation of a finite network (about ten seconds)"):
-        recipe = asdict(model) | {"d": SIMULATED_DIMENSION, "seed": 0}
-        simulation = _kept(out / "simulation.nc", recipe, lambda: finite_network(model, SIMULATED_DIMENSION, 0))
+        recipe = asdict(MODEL) | {"d": SIMULATED_DIMENSION, "seed": 0}
+        simulation = _kept(out / "simulation.nc", recipe, lambda: finite_network(MODEL, SIMULATED_DIMENSION, 0))
     with _step(3, "phase diagram (about ten seconds)"):
-        recipe = asdict(problem) | {"grid": asdict(grid), "tau": PHASES_AT}
-        phases = _kept(out / "phase_diagram.nc", recipe, lambda: regimes(problem, grid, PHASES_AT, "minimum"))
+        recipe = asdict(PROBLEM) | {"grid": asdict(GRID), "tau": PHASES_AT}
+        phases = _kept(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
     with _step(4, f"training {len(configs)} U-Nets on real images (about six minutes on two cores)"):
         records = run_all(configs, out / "runs", workers)
     with _step(5, "measured times over predicted ones"):

@@ -13,3 +13,25 @@ SAME_NUMBER = 1e-9
 LIMIT = 1e-7
 # Times refined by exact evaluation against times read off a dense curve.
 REFINED_TIME = 1e-4
+
+# empirics -------------------------------------------------------------------------------------------------------------
+# A product of a thousand float32 factors against the same in float64.
+FLOAT32 = 1e-5
+# Distances from float32 images, both in float64.
+DISTANCES = 1e-12
+# A first-order sampler with 500 steps against the exact flow of a Gaussian.
+DDIM_500 = 5e-3
+# Quantiles of 1000 bootstrap draws of 200 samples: a grid of 0.005 and the sampling error.
+BOOTSTRAP = 0.015
+# Newton's method and bracketing against linear algebra.
+LAWS = 1e-7
+# The same against a derivative-free optimiser.
+LAWS_NELDER_MEAD = 1e-4
+
+# the command line
+PRINTED = 5e-4
+"""Half a unit of the last of four printed digits."""
+
+# figures
+MAP_SCALE = 1e-6
+"""Logarithms and times refined to 1e-9, against the values put in."""

@@ -1,5 +1,6 @@
 """Runs on disk with curves of known times, as empirics records them, made without training."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int 
     directory = root / config.key
     images = _training_images(config)
     rng = np.random.default_rng(seed)
-    facts = {"key": config.key, "config": config.__dict__, "status": "finished", "wall_time": 1.0, "parameters": 26_000}
+    facts = {"key": config.key, "config": dataclasses.asdict(config), "status": "finished", "wall_time": 1.0}
+    facts |= {"parameters": 26_000, "device": "cpu", "versions": {"genmem": "0.1.0"}}
     with runs.open_for_writing(directory, config):
         for step in config.milestone_steps():
             train, test = losses(step, gen, mem)

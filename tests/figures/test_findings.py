@@ -1,0 +1,114 @@
+"""The sentences follow the numbers, whatever these are."""
+
+import numpy as np
+import pytest
+
+from figures import findings
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.inf, "never"), (0.296, "0.296"), (9.7321, "9.73"), (725.2, "725"), (12345.6, "12,346"), (3.21e7, "3.2×10^7")],
+)
+def test_number(value, text):
+    assert findings.number(value) == text
+
+
+def test_percent_keeps_two_digits():
+    assert findings.percent(0.0077) == "0.77 %" and findings.percent(0.461) == "46 %" and findings.percent(0) == "0 %"
+
+
+def test_a_network_that_never_memorizes_is_said_to(curves):
+    assert "window whose end lies 40 times later" in findings.predicted(curves)
+    curves.attrs["tau_mem"] = np.inf
+    assert "never memorizes" in findings.predicted(curves) and "window" not in findings.predicted(curves)
+
+
+def test_distance_of_the_simulation_is_the_largest(curves):
+    assert "within 1 %" in findings.simulated(curves)
+    curves["simulated_test"][40] *= 1.2
+    assert "within 21 %" in findings.simulated(curves)
+
+
+def test_phases_are_shares_of_the_plane(diagram):
+    diagram["phase"][:] = 2
+    diagram["phase"][:10] = 4
+    text = findings.phases(diagram)
+    assert "generalization 75 %, architectural regularization 25 %" in text and "memorization" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "predicted", "verdict"),
+    [
+        (0.9, 1.4, 1.0, "they agree."),
+        (0.9, 1.4, 1.5, "they disagree"),
+        (0.9, 1.4, 0.8, "they disagree"),
+        (0.2, 2.4, 1.0, "though the interval is wide"),
+        (-np.inf, np.inf, 1.0, "nothing is tested"),
+        (0.9, 1.4, np.nan, "no prediction"),
+    ],
+)
+def test_the_verdict_on_an_exponent(overlay, low, high, predicted, verdict):
+    place = {"event": 2}
+    overlay["exponent_low"][place], overlay["exponent_high"][place] = low, high
+    overlay["exponent_predicted"][place] = predicted
+    sentence = findings.exponent("mem", overlay)
+    assert verdict in sentence and "τ_mem" in sentence and "1.10" in sentence
+
+
+def test_no_exponent_is_claimed_from_too_few_times(overlay):
+    assert "too few" in findings.exponent("copy", overlay)
+
+
+def test_order_counts_only_what_was_seen(overlay):
+    assert "6 U-Nets were trained; 6 of them ran until they memorized, and all of these generalized first." in (
+        findings.order(overlay)
+    )
+    overlay["censored"][4:, 2] = True
+    text = findings.order(overlay)
+    assert "4 of them" in text and "The other 2 ended before" in text
+    overlay["measured"][0, 0] = 1e4
+    assert "3 of these generalized first" in findings.order(overlay)
+    overlay["censored"][:, 2] = True
+    assert "none ran until it memorized" in findings.order(overlay)
+
+
+def test_distance_says_what_was_fitted(overlay):
+    assert "two numbers were fitted" in findings.distance(overlay) and "1.60" in findings.distance(overlay)
+    assert "last one tried" not in findings.distance(overlay)
+    overlay.attrs["psi_p_at_edge"] = 1
+    assert "last one tried" in findings.distance(overlay)
+    overlay.attrs["psi_p_fitted"] = 0
+    assert "one number was fitted" in findings.distance(overlay)
+
+
+def test_tables_show_bounds_as_bounds(overlay):
+    rows = findings.measured_table(overlay)
+    assert rows[0]["τ_mem"] == "96" and rows[0]["τ_copy"] == "384"
+    assert rows[5]["τ_copy"] == "> 1,200" and rows[5]["copies"] == "0 %"
+    overlay["censored"][5, 2] = True
+    ratio = {(row["time"], row["n"]): row for row in findings.ratio_table(overlay)}
+    assert ratio["τ_mem", "64"] == {
+        "time": "τ_mem", "n": "64", "measured": "192", "predicted": "205", "ratio": "0.94",
+    }
+    assert ratio["τ_mem", "128"]["measured"].startswith("> ") and ratio["τ_mem", "128"]["ratio"].startswith("> ")
+
+
+def test_a_time_predicted_never_to_come_has_no_ratio(overlay):
+    overlay["predicted"][-1, 2] = np.nan
+    row = [row for row in findings.ratio_table(overlay) if row["time"] == "τ_mem"][-1]
+    assert row["predicted"] == "never" and row["ratio"] == "–"
+
+
+def test_summary_speaks_of_the_fewest_and_of_the_most_images(overlay):
+    text = " ".join(findings.summary(overlay))
+    assert "On 32 images a U-Net generalized after 60 optimizer steps and memorized after 96." in text
+    overlay["censored"][4:, 2] = True
+    assert "On 128 images a U-Net generalized after 60 optimizer steps and memorized after more than 384." in (
+        " ".join(findings.summary(overlay))
+    )
+
+
+def test_text_table_is_aligned():
+    lines = findings.text_table([{"n": "32", "time": "1"}, {"n": "256", "time": "1,000"}]).split("\n")
+    assert lines == ["  n   time", " 32      1", "256  1,000"]

@@ -1,0 +1,54 @@
+"""The page needs no other file, shows every picture, and cannot be broken by what it says."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from figures import report, style
+from figures.learning_curves import build
+from tests.figures import made
+
+
+class Reader(HTMLParser):
+    """Collects every tag with its attributes and whether all of them are closed."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def picture(tmp_path):
+    style.save(build(made.curves()), tmp_path / "curves")
+    return report.Picture(tmp_path / "curves.png", 'Losses & "errors" against τ_gen')
+
+
+def test_page_is_self_contained_and_well_formed(picture):
+    section = report.Section("One", ["n < 32 & τ_mem goes as n^b"], [picture], [[{"n": "32", "τ_gen": "> 5"}]])
+    page = report.render("When?", ["lead"], [section], ["made by hand"])
+    reader = Reader(page)
+    assert not reader.open
+    images = [attrs for tag, attrs in reader.tags if tag == "img"]
+    assert len(images) == 1 and images[0]["alt"] == picture.caption
+    kind, data = images[0]["src"].split(",")
+    assert kind == "data:image/png;base64" and base64.b64decode(data) == picture.path.read_bytes()
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in reader.tags}
+    assert not re.search(r"(src|href)=\"(?!data:)|url\(|@import", page)
+    assert any(attrs.get("name") == "viewport" for _, attrs in reader.tags)
+
+
+def test_text_is_escaped_and_symbols_are_set(picture):
+    page = report.render("a < b", ["n < 32 & τ_mem goes as n^b; 3.2×10^7"], [], [])
+    assert "<h1>a &lt; b</h1>" in page
+    assert "n &lt; 32 &amp; τ<sub>mem</sub> goes as n<sup>b</sup>; 3.2×10<sup>7</sup>" in page

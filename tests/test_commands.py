@@ -1,0 +1,171 @@
+"""The front door: every command answers quickly, refuses what is wrong in one sentence, and leaves nothing behind then."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray
+
+import genmem
+from tests.tolerances import PRINTED
+from theory import RandomFeatures, Spectrum
+
+HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas")
+COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run the command line in an empty folder; gives its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["genmem", *map(str, arguments)])
+        code = 0
+        try:
+            genmem.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        f"import sys, genmem\nsys.argv = {['genmem', *arguments, '--help']!r}\n"
+        "try:\n    genmem.main()\nfinally:\n"
+        f"    print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout.rstrip().endswith("LOADED []") and "usage: genmem" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_flag_is_refused(run, name, tmp_path):
+    code, _, errors = run(name, *(["runs"] if name == "overlay" else []), "--no-such-flag", "1")
+    assert code == 2 and "no-such-flag" in errors
+    assert not list(tmp_path.iterdir())
+
+
+BAD = [
+    ("predict --psi-n -1", "psi_n must be positive, but -1.0 was given"),
+    ("predict --psi-p nan", "psi_p must be finite"),
+    ("predict --t 0", "t must be positive"),
+    ("predict --tau 1 inf", "tau must be finite"),
+    ("predict --tau 10 1", "tau must increase, but 10, 1 was given"),
+    ("predict --activation tahn", "did you mean 'tanh'?"),
+    ("predict --eigenvalues 1 2 --weights 0.5 0.6", "weights must sum to one"),
+    ("predict --eigenvalues 1 2 --weights 1", "must be lists of one length"),
+    ("predict --out curves.txt", "out must be a file name that ends in .nc, but 'curves.txt' was given"),
+    ("predict --out /dev/null/curves.nc", "out must be a path that can be written"),
+    ("phase-diagram --psi-n 4 1", "psi_n must be a smallest and a larger value"),
+    ("phase-diagram --psi-p 0 1", "psi_p must be positive"),
+    ("phase-diagram --points 1", "points must be a whole number of at least 2"),
+    ("phase-diagram --tau 0 --points 2", "tau must be positive"),
+    ("phase-diagram --out /dev/null/a.nc", "out must be a path that can be written"),
+    ("simulate --d 1", "d must be a whole number of at least 2"),
+    ("simulate --seed -1", "seed must be a whole number of at least 0"),
+    ("simulate --out picture.png", "out must be a file name that ends in .nc"),
+    ("overlay nowhere", "nowhere"),
+    ("overlay . --out /dev/null/a.nc", "out must be a path that can be written"),
+    ("demo --out /dev/null/demo", "out must be a path that can be written"),
+    ("demo --workers 0", "workers must be a whole number of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("line", "sentence"), BAD)
+def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(run, line, sentence, tmp_path):
+    code, output, errors = run(*line.split())
+    assert code == 2 and output == ""
+    assert errors.startswith("genmem: ") and errors.count("\n") == 1 and sentence in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_predict_prints_the_curves_and_the_times_of_the_model(run):
+    code, output, _ = run("predict", "--psi-n", 4, "--psi-p", 8, "--tau", 1, 10, 100)
+    assert code == 0
+    lines = output.splitlines()
+    model = RandomFeatures(4, 8, 0.1)
+    curves, times = model.learning_curves(np.array([1.0, 10, 100])), model.timescales()
+    printed = np.array([line.split() for line in lines[1:4]], float)
+    expected = np.stack([curves.tau, curves.train, curves.test, curves.score], axis=1)
+    assert np.allclose(printed, expected, rtol=PRINTED, atol=0)
+    shown = {line.split()[0]: float(line.split()[2]) for line in lines if line.startswith("tau_")}
+    assert shown == pytest.approx({"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap}, rel=1e-3)
+
+
+def test_predict_gives_programs_every_digit(run):
+    flags = "--psi-n 2 --psi-p 4 --eigenvalues 0.5 1.5 --weights 0.5 0.5 --activation erf".split()
+    code, output, _ = run("predict", *flags, "--tau", 10, "--json")
+    given = json.loads(output)
+    model = RandomFeatures(2, 4, 0.1, "erf", Spectrum([0.5, 1.5], [0.5, 0.5]))
+    assert given["test"] == model.learning_curves(np.array([10.0])).test.tolist()
+    assert given["tau_mem"] == model.timescales().mem
+    assert given["activation"] == "erf" and given["weights"] == [0.5, 0.5] and given["psi_p"] == 4
+
+
+def test_a_network_that_never_memorizes_has_no_memorization_time(run):
+    flags = "--psi-n 1024 --psi-p 64".split()
+    _, output, _ = run("predict", *flags)
+    assert "tau_mem = inf" in output and "too small to memorize" in output
+    assert json.loads(run("predict", *flags, "--json")[1])["tau_mem"] is None
+
+
+def test_predict_covers_the_window_by_default_and_saves_it(run, tmp_path):
+    code, *_ = run("predict", "--out", "new/curves.nc")
+    assert code == 0
+    curves = xarray.load_dataset(tmp_path / "new/curves.nc")
+    assert curves.tau.size == 96 and curves.attrs["activation"] == "tanh"
+    assert curves.tau[0] < curves.attrs["tau_gen"] < curves.attrs["tau_mem"] < curves.tau[-1]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["curves.nc"]
+
+
+def test_phase_diagram_saves_the_grid_and_a_figure_beside_it(run, tmp_path):
+    code, output, errors = run("phase-diagram", "--points", 6, "--psi-n", 1, 100, "--tau", 50, "--out", "a/pd.nc")
+    assert code == 0 and errors == ""  # no progress bar where nobody watches
+    diagram = xarray.load_dataset(tmp_path / "a/pd.nc")
+    assert diagram.phase.shape == (6, 6) and diagram.phase.attrs["tau"] == 50
+    assert diagram.psi_n[0] == 1 and diagram.psi_n[-1] == pytest.approx(100)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["pd.nc", "pd.pdf", "pd.png"]
+    assert "At training time τ = 50" in output
+
+
+def test_the_bayes_floor_adds_a_region_without_generalization(run, tmp_path):
+    for floor in ("minimum", "bayes"):
+        run("phase-diagram", "--points", 5, "--floor", floor, "--out", f"{floor}.nc")
+    minimum, bayes = (xarray.load_dataset(tmp_path / f"{floor}.nc").phase.values for floor in ("minimum", "bayes"))
+    assert not np.any(minimum == 0) and np.any(bayes == 0) and np.any(bayes == 2)
+
+
+def test_simulate_lays_one_network_over_the_prediction(run, tmp_path):
+    code, output, _ = run("simulate", "--d", 30, "--psi-n", 4, "--psi-p", 4, "--out", "sim.nc")
+    assert code == 0 and "d = 30" in output
+    data = xarray.load_dataset(tmp_path / "sim.nc")
+    early = data.isel(tau=slice(0, 60))
+    assert 0 < abs(early.simulated_test / early.test - 1).max() < 0.05
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sim.nc", "sim.pdf", "sim.png"]
+
+
+def test_overlay_of_recorded_runs(run, tmp_path):
+    from tests.figures.recorded import write_run
+
+    for n in (32, 64, 128):
+        for seed in (0, 1):
+            write_run(tmp_path / "runs", n, seed, gen=150 * 1.05**seed, mem=15 * n * 1.1**seed, steps=1500)
+    code, output, _ = run("overlay", "runs", "--psi-p", 16, "--out", "overlay.nc")
+    assert code == 0
+    assert "6 U-Nets were trained; 4 of them ran until they memorized" in output and "ψ_p = 16, chosen" in output
+    data = xarray.load_dataset(tmp_path / "overlay.nc")
+    assert data.censored.sel(event="mem").sum() == 2 and data.attrs["psi_p"] == 16
+    assert (tmp_path / "overlay.pdf").exists() and (tmp_path / "overlay.png").exists()
+
+
+def test_overlay_of_too_few_runs_is_refused(run, tmp_path):
+    (tmp_path / "runs").mkdir()
+    code, _, errors = run("overlay", "runs")
+    assert code == 2 and errors.startswith("genmem: runs must hold at least one run")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
