@@ -8,15 +8,17 @@ with weights q_j (Weideman 2006, as in Trefethen, Weideman and Schmelzer 2006), 
 
 Q[B](z1, z2) = (1/d) Tr V' R1 B R2 V is the deterministic equivalent for B = W (B_0 + B_1 Sigma) W'/d + B_2. Nodes come
 in conjugate pairs, so only those with Im z > 0 are solved, and Q is needed at (z_i, z_j) and (z_i, conj z_j), i <= j.
+The empirical test loss (training points, fresh noise) is the same double sum with another, pair-dependent B.
 """
 
 import numpy as np
 from numba import njit
 
-from theory.resolvent import CONVERGED, follow, newton, start
+from theory.resolvent import CONVERGED, follow, inverse_of, newton, start
 
 # Columns of a node's row: everything Q needs but the vector 1/D.
 G, M0, M1, THETA, LABEL, E0, E1, ETA = range(8)
+COLUMNS = 8
 # A pair whose weights multiply to less cannot be seen in double precision.
 NEGLIGIBLE = 1e-17
 
@@ -30,72 +32,111 @@ def talbot(count: int) -> tuple[np.ndarray, np.ndarray]:
     return -s, -np.exp(s) * ds / (1j * count * s)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def describe(x, unit, b2, lam, w, kinds, static, row, inverse):
-    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit: see theory.resolvent)."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def describe(x, unit, noise, lam, w, kinds, static, row, inverse):
+    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit: theory.resolvent).
+
+    noise: (b^2, e^{-2t} a^2, v^2, s^2), the features' covariance with a point's noise, with its data, and the rest.
+    """
     m0, m1, theta = static[0] + 0j, static[1] + 0j, static[3] + 0j
     for a in range(kinds.shape[0]):
-        e = unit + x[a + 1]
-        row[E0 + a] = e
-        m0 += kinds[a, 0] / e
-        m1 += kinds[a, 1] / e
-        theta += kinds[a, 4] / e
+        row[E0 + a] = unit + x[a + 1]
+        e = inverse_of(unit + x[a + 1])
+        m0 += kinds[a, 0] * e
+        m1 += kinds[a, 1] * e
+        theta += kinds[a, 4] * e
     i0 = i1 = 0j
     for k in range(lam.size):
-        d = 1.0 / (1.0 + x[0] * (m0 + m1 * lam[k]))
+        d = inverse_of(1.0 + x[0] * (m0 + m1 * lam[k]))
         inverse[k] = d
         i0 += w[k] * d
         i1 += w[k] * lam[k] * d
     row[G], row[M0], row[M1], row[THETA] = x[0], m0, m1, theta
-    row[LABEL] = theta * b2 * x[0] * i0
+    row[LABEL] = theta * noise[0] * x[0] * i0
+    row[ETA] = x[0] / kinds[0, 3] * (noise[1] * i1 + noise[2]) * inverse_of(row[E0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def bilinear(gg, h, s0, s1, s2, ja, a0, a1, jb, b0, b1):
     """int A B u1 u2 + psi_p h12 j_A j_B for A, B affine in lambda."""
-    return gg * (a0 * b0 * s0 + (a0 * b1 + a1 * b0) * s1 + a1 * b1 * s2) + h * ja * jb
+    return gg * (a0 * b0 * s0 + (a0 * b1 + a1 * b0) * s1 + a1 * b1 * s2) + h * (ja * jb)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def sandwich(p, q, s0, s1, s2, b0, b1, bi, b2, kinds, psi_p):
-    """Q[B] for B = W (b0 + b1 Sigma) W'/d + bi at nodes p and q with moments s_r = sum_k w_k lambda_k^r / (D_k D'_k)."""
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def sandwich(p, q, s0, s1, s2, b0, b1, bi, noise, kinds, psi_p):
+    """Q[B] for B = W (b0 + b1 Sigma) W'/d + bi at nodes p and q; s_r = sum_k w_k lambda_k^r / (D_k D'_k)."""
     gg = p[G] * q[G]
     mm = p[M0] * q[M0] * s0 + (p[M0] * q[M1] + p[M1] * q[M0]) * s1 + p[M1] * q[M1] * s2
-    h = gg / (psi_p - gg * mm)
+    h = gg * inverse_of(psi_p - gg * mm)
     jb = b0 * s0 + b1 * s1 + bi
     k = bilinear(gg, h, s0, s1, s2, s0, 1.0, 0.0, jb, b0, b1)
-    a0, a1, nu = kinds[0, 0], kinds[0, 1], kinds[0, 3]
+    a0, a1, nu = kinds[0, 0], kinds[0, 1], 1.0 / kinds[0, 3]
     ja = a0 * s0 + a1 * s1 + kinds[0, 2]
-    x0 = bilinear(gg, h, s0, s1, s2, ja, a0, a1, jb, b0, b1) / nu
-    x00 = p[E0] * q[E0] - bilinear(gg, h, s0, s1, s2, ja, a0, a1, ja, a0, a1) / nu
+    x0 = nu * bilinear(gg, h, s0, s1, s2, ja, a0, a1, jb, b0, b1)
+    x00 = p[E0] * q[E0] - nu * bilinear(gg, h, s0, s1, s2, ja, a0, a1, ja, a0, a1)
     if kinds.shape[0] == 1:
-        e0 = x0 / x00
+        e0 = x0 * inverse_of(x00)
         omega = kinds[0, 4] * e0
         k += e0 * bilinear(gg, h, s0, s1, s2, s0, 1.0, 0.0, ja, a0, a1)
     else:
-        c0, c1, mu = kinds[1, 0], kinds[1, 1], kinds[1, 3]
+        c0, c1, mu = kinds[1, 0], kinds[1, 1], 1.0 / kinds[1, 3]
         jc = c0 * s0 + c1 * s1 + kinds[1, 2]
-        x1 = bilinear(gg, h, s0, s1, s2, jc, c0, c1, jb, b0, b1) / mu
+        x1 = mu * bilinear(gg, h, s0, s1, s2, jc, c0, c1, jb, b0, b1)
         cross = bilinear(gg, h, s0, s1, s2, ja, a0, a1, jc, c0, c1)
-        x11 = p[E1] * q[E1] - bilinear(gg, h, s0, s1, s2, jc, c0, c1, jc, c0, c1) / mu
-        x01, x10 = -cross / nu, -cross / mu
-        det = x00 * x11 - x01 * x10
-        e0 = (x0 * x11 - x01 * x1) / det
-        e1 = (x00 * x1 - x10 * x0) / det
+        x11 = p[E1] * q[E1] - mu * bilinear(gg, h, s0, s1, s2, jc, c0, c1, jc, c0, c1)
+        x01, x10 = -nu * cross, -mu * cross
+        det = inverse_of(x00 * x11 - x01 * x10)
+        e0 = (x0 * x11 - x01 * x1) * det
+        e1 = (x00 * x1 - x10 * x0) * det
         omega = kinds[0, 4] * e0 + kinds[1, 4] * e1
         k += e0 * bilinear(gg, h, s0, s1, s2, s0, 1.0, 0.0, ja, a0, a1)
         k += e1 * bilinear(gg, h, s0, s1, s2, s0, 1.0, 0.0, jc, c0, c1)
-    return omega, k
+    return omega * (1.0 - p[LABEL] - q[LABEL]) + p[THETA] * q[THETA] * noise[0] * k
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def double_sum(rows, inverses, weights, target, b2, lam, w, kinds, psi_p):
-    """F2 = sum_ij q_i q_j Q[B](z_i, z_j) over all nodes and their conjugates; target = (B_0, B_1, B_2)."""
-    total = 0.0
-    q = np.empty(rows.shape[1], np.complex128)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def population(p, q, s0, s1, s2, noise, kinds, psi_p):
+    """Q[U_test]: fresh points and fresh noise."""
+    return sandwich(p, q, s0, s1, s2, noise[0], noise[1], noise[2] + noise[3], noise, kinds, psi_p)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def training_points(p, q, s0, s1, s2, noise, kinds, psi_p):
+    """Q_emp: training points and fresh noise, finite m (shared theory section 4, leave one point out)."""
+    ee = p[ETA] * q[ETA]
+    phi = 1.0 - p[ETA] - q[ETA]
+    b0 = noise[0] + ee * kinds[0, 0]
+    b1 = phi * noise[1] + ee * kinds[0, 1]
+    bi = phi * noise[2] + ee * kinds[0, 2] + noise[3]
+    value = sandwich(p, q, s0, s1, s2, b0, b1, bi, noise, kinds, psi_p)
+    return value + kinds[0, 4] * ee * (1.0 - p[LABEL] - q[LABEL])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def as_tuple(row):
+    """A node's row as a tuple: the compiler keeps it in registers, where an array view costs a reference count."""
+    return row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def conjugate(row):
+    """The row of the conjugate node, as a tuple."""
+    p = as_tuple(row)
+    return (
+        p[0].conjugate(), p[1].conjugate(), p[2].conjugate(), p[3].conjugate(), p[4].conjugate(), p[5].conjugate(),
+        p[6].conjugate(), p[7].conjugate(),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def double_sums(rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical):
+    """sum_ij q_i q_j Q(z_i, z_j) over all nodes and their conjugates, for Q[U_test] and (if `empirical`) Q_emp."""
+    total = total_emp = 0.0
     for i in range(rows.shape[0]):
+        p = as_tuple(rows[i])
         for j in range(i, rows.shape[0]):
-            if abs(weights[i] * weights[j]) < NEGLIGIBLE:
+            qq, qc = weights[i] * weights[j], weights[i] * weights[j].conjugate()
+            if qq.real * qq.real + qq.imag * qq.imag < NEGLIGIBLE * NEGLIGIBLE:
                 continue
             # One pass gives the moments of 1/(D_i D_j) and of 1/(D_i conj D_j): they share four real products.
             p0 = p1 = p2 = m0 = m1 = m2 = r0 = r1 = r2 = t0 = t1 = t2 = 0.0
@@ -118,28 +159,26 @@ def double_sum(rows, inverses, weights, target, b2, lam, w, kinds, psi_p):
                 t0 += w0 * (bc - ad)
                 t1 += w1 * (bc - ad)
                 t2 += w2 * (bc - ad)
-            p = rows[i]
+            q, bar = as_tuple(rows[j]), conjugate(rows[j])
             twice = 2.0 if i == j else 4.0
-            for l in range(q.size):
-                q[l] = rows[j, l]
-            value = pair(p, q, complex(p0, r0), complex(p1, r1), complex(p2, r2), target, b2, kinds, psi_p)
-            total += twice * (weights[i] * weights[j] * value).real
-            for l in range(q.size):
-                q[l] = rows[j, l].conjugate()
-            value = pair(p, q, complex(m0, t0), complex(m1, t1), complex(m2, t2), target, b2, kinds, psi_p)
-            total += twice * (weights[i] * weights[j].conjugate() * value).real
-    return total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def pair(p, q, s0, s1, s2, target, b2, kinds, psi_p):
-    omega, k = sandwich(p, q, s0, s1, s2, target[0], target[1], target[2], b2, kinds, psi_p)
-    return omega * (1.0 - p[LABEL] - q[LABEL]) + p[THETA] * q[THETA] * b2 * k
+            s0, s1, s2 = complex(p0, r0), complex(p1, r1), complex(p2, r2)
+            n0, n1, n2 = complex(m0, t0), complex(m1, t1), complex(m2, t2)
+            value = qq * population(p, q, s0, s1, s2, noise, kinds, psi_p)
+            value += qc * population(p, bar, n0, n1, n2, noise, kinds, psi_p)
+            total += twice * value.real
+            if empirical:
+                value = qq * training_points(p, q, s0, s1, s2, noise, kinds, psi_p)
+                value += qc * training_points(p, bar, n0, n1, n2, noise, kinds, psi_p)
+                total_emp += twice * value.real
+    return total, total_emp
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def begin(directions, shift, s, bound, x, lam, w, kinds, static, psi_p):
-    """Solve every node at scale s from scratch, by way of |z| far above the spectrum. Returns the worst Newton step."""
+    """Solve every node at scale s from scratch, by way of |z| far above the spectrum. Returns the worst Newton step.
+
+    x: (nodes, 2 T + 2), filled with solutions and their derivatives by z.
+    """
     worst = 0.0
     for j in range(directions.size):
         far = max(s, 20.0 * (bound + abs(shift)) / abs(directions[j]))
@@ -153,36 +192,38 @@ def begin(directions, shift, s, bound, x, lam, w, kinds, static, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def march(scales, wanted, directions, weights, shift, bound, target, b2, lam, w, kinds, static, psi_p, modes):
-    """Sweep the contour over falling scales 1/(c tau); the two-resolvent sum only where `wanted` (E,).
+def march(scales, wanted, empirical, directions, weights, shift, bound, noise, lam, w, kinds, static, psi_p, modes):
+    """Sweep the contour over falling scales 1/(c tau); the two-resolvent sums only where `wanted` (E,).
 
-    Returns (first, second, train, inverse, worst): F1, F2, L_train - 1 and sum_j q_j T1 / (z_j + ridge) per event, shape
-    (E,), and the worst Newton step (inf if the branch was lost). Fills modes (E, k) with sum_j q_j theta u_k where
-    `wanted`.
+    Returns (sums, worst): sums (5, E) with F1, F2, F2 on the training points (if `empirical`), L_train - 1 of the time
+    halved, and sum_j q_j T1 / (z_j + ridge); worst: the largest Newton step left (inf if the branch was lost). Fills
+    modes (E, k) with sum_j q_j theta u_k where `wanted`.
     """
     nodes = directions.size
-    x = np.empty((nodes, kinds.shape[0] + 1), np.complex128)
-    rows = np.zeros((nodes, 8), np.complex128)
+    x = np.empty((nodes, 2 * kinds.shape[0] + 2), np.complex128)
+    rows = np.zeros((nodes, COLUMNS), np.complex128)
     inverses = np.empty((nodes, lam.size), np.complex128)
-    first, second = np.zeros(scales.size), np.zeros(scales.size)
-    train, inverse = np.zeros(scales.size), np.zeros(scales.size)
+    sums = np.zeros((5, scales.size))
     worst = begin(directions, shift, scales[0], bound, x, lam, w, kinds, static, psi_p)
     for e in range(scales.size):
         for j in range(nodes):
             if e > 0:
                 step = follow(directions[j], shift, scales[e - 1], scales[e], x[j], lam, w, kinds, static, psi_p)
                 worst = max(worst, step)
-            describe(x[j], 1.0, b2, lam, w, kinds, static, rows[j], inverses[j])
+            describe(x[j], 1.0, noise, lam, w, kinds, static, rows[j], inverses[j])
             row = rows[j]
             t1 = weights[j] * (1.0 - row[THETA] * (1.0 - row[LABEL]))
-            train[e] += 2.0 * t1.real
-            inverse[e] += 2.0 * (t1 / (directions[j] * scales[e])).real
+            sums[0, e] += 2.0 * (weights[j] * row[LABEL]).real
+            sums[3, e] += 2.0 * t1.real
+            sums[4, e] += 2.0 * (t1 * inverse_of(directions[j] * scales[e])).real
             if wanted[e]:
-                first[e] += 2.0 * (weights[j] * row[LABEL]).real
+                factor = weights[j] * row[THETA] * row[G]
                 for k in range(lam.size):
-                    modes[e, k] += 2.0 * (weights[j] * row[THETA] * row[G] * inverses[j, k]).real
+                    modes[e, k] += 2.0 * (factor * inverses[j, k]).real
         if wanted[e]:
-            second[e] = double_sum(rows, inverses, weights, target, b2, lam, w, kinds, psi_p)
+            sums[1, e], sums[2, e] = double_sums(
+                rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical
+            )
         if not np.isfinite(worst):
             break
-    return first, second, train, inverse, worst
+    return sums, worst

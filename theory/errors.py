@@ -39,6 +39,19 @@ def count(name: str, value: int, least: int = 1) -> int:
     return whole
 
 
+def times(name: str, value):
+    """Return `value` as a float array of training times >= 0 (inf allowed), else raise InputError."""
+    import numpy as np
+
+    try:
+        array = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a time or a list of times, but {value!r} was given") from None
+    if not np.all(array >= 0):
+        raise InputError(f"{name} must be zero or positive, but it holds {array[~(array >= 0)].flat[0]:g}")
+    return array
+
+
 def known(name: str, value: str, allowed: Iterable[str]) -> str:
     """Return `value` if it is one of `allowed`, else raise InputError that suggests the nearest name."""
     allowed = sorted(allowed)

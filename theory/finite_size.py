@@ -3,10 +3,11 @@
 Given W and the data, the pre-activations of one point are h_i = m_i + s_i omega_i with standard Gaussian omega_i of
 correlation rho_ij. Expanding sigma in Hermite polynomials turns every noise average into a power series in rho,
 
-    E[sigma(h_i) sigma(h_j)] = sum_k rho_ij^k c_k(m_i; s_i) c_k(m_j; s_j),   c_k(m; s) = E[sigma(m + s w) He_k(w)] / sqrt(k!),
+    E[sigma(h_i) sigma(h_j)] = sum_k rho_ij^k c_k(m_i; s_i) c_k(m_j; s_j),
+    c_k(m; s) = E[sigma(m + s w) He_k(w)] / sqrt(k!),
 
-whose terms fall like d^{-k/2} off the diagonal; on the diagonal the average is done by quadrature. One eigendecomposition
-of U then gives the losses at every training time.
+whose terms fall like d^{-k/2} off the diagonal; on the diagonal the average is done by quadrature. One
+eigendecomposition of U then gives the losses at every training time.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.activations import resolve
-from theory.errors import InputError, count
-from theory.model import LearningCurves, RandomFeatures
+from theory.errors import InputError, count, times
+from theory.model import RandomFeatures
 
 # Largest error of an entry of U from ending the series, relative to U's mean diagonal.
 TRUNCATION = 1e-9
@@ -24,13 +25,17 @@ _BLOCK = 2_000_000
 
 
 @dataclass(frozen=True)
-class Simulation(LearningCurves):
-    """One draw of the finite network: the fields of LearningCurves, and its sizes d, n, p and seed."""
+class Simulation:
+    """One draw of the finite network: tau, train, test, score as in LearningCurves, and its sizes d, n, p and seed."""
 
-    d: int = 0
-    n: int = 0
-    p: int = 0
-    seed: int = 0
+    tau: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    score: np.ndarray
+    d: int
+    n: int
+    p: int
+    seed: int
 
 
 def simulate(model: RandomFeatures, d: int, seed: int, tau) -> Simulation:
@@ -41,9 +46,7 @@ def simulate(model: RandomFeatures, d: int, seed: int, tau) -> Simulation:
     often as its weight says. Raises InputError for bad values. Memory: about 6 p^2 + 8 p n doubles.
     """
     d, seed = count("d", d, 2), count("seed", seed, 0)
-    tau = np.array(tau, dtype=float)
-    if not np.all(tau >= 0):
-        raise InputError("tau must be zero or positive, but a negative or undefined value was given")
+    tau = times("tau", tau)
     n, p = round(model.psi_n * d), round(model.psi_p * d)
     if min(n, p) < 1:
         raise InputError(f"d must be large enough for one point and one feature, but d = {d} gives n = {n}, p = {p}")
@@ -76,11 +79,11 @@ def simulate(model: RandomFeatures, d: int, seed: int, tau) -> Simulation:
     power = np.mean(1 / (constants.signal * eigenvalues + constants.delta))
     score = power + test / constants.delta
     train, test, score = (a.reshape(tau.shape) for a in (1 + train, 1 + test, score))
-    return Simulation(tau, train, test, score, d=d, n=n, p=p, seed=seed)
+    return Simulation(tau, train, test, score, d, n, p, seed)
 
 
 def expand(spectrum, d: int) -> np.ndarray:
-    """The d eigenvalues, shape (d,), that represent the spectrum best: each atom round(d w_k) times (largest remainder)."""
+    """The d eigenvalues, shape (d,), that stand for the spectrum: atom k d w_k times, rounded by largest remainder."""
     share = spectrum.weights * d
     number = np.floor(share).astype(int)
     for k in np.argsort(number - share)[: d - number.sum()]:
@@ -164,7 +167,7 @@ def _sufficient_order(sigma, sample, scale, correlation, nodes: int) -> int:
 
 
 def _relaxation(x, decay, tau) -> np.ndarray:
-    """f_tau(x) = (e^{-c tau x} - 1) / x for eigenvalues x >= 0, shape (x, tau); decay: c x, with its limit -c tau at 0."""
+    """f_tau(x) = (e^{-c tau x} - 1) / x for eigenvalues x >= 0, shape (x, tau), -c tau at x = 0; decay: c x."""
     rate = decay[-1] / x[-1]
     positive = np.maximum(x, np.finfo(float).tiny)
     moved = np.expm1(-np.outer(rate * positive, tau)) / positive[:, None]

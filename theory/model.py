@@ -1,22 +1,24 @@
-"""The problem, validated once: a random-features score network trained by gradient flow in the high-dimensional limit."""
+"""The problem, validated once: a random-features score network, trained by gradient flow, in high dimension."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 
 from theory.activations import GaussianConstants, gaussian_constants, resolve
 from theory.dynamics import march, talbot
-from theory.errors import InputError, finite, positive
+from theory.errors import InputError, finite, known, positive, times
+from theory.limits import LOST as LIMIT_LOST
 from theory.limits import infinite_time
 from theory.resolvent import Equations, equations
 from theory.spectra import Spectrum
 from theory.times import LOST, closed_form_times
 from theory.timescales import Fractions, Timescales
 
-# Talbot nodes: 24 leave the rounding error only, 16 leave 1e-8 and are enough for times.
-CURVE_NODES, TIME_NODES = 24, 16
+# Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 16 enough for times.
+CURVE_NODES, TIME_NODES = 22, 16
 
 
 class SolverError(RuntimeError):
@@ -25,17 +27,27 @@ class SolverError(RuntimeError):
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """Losses against training time, each of the shape of `tau`.
+    """Losses against training time, each of the shape of `tau`, and the modes of shape tau.shape + (k,).
 
-    tau: training time, steps x learning rate / d^2. train, test: denoising losses per dimension, both 1 at tau = 0.
-    score: E |s - grad log P_t|^2 / d for Gaussian data. residual: the largest relative Newton step left.
+    tau: training time, steps x learning rate / d^2. train, test: denoising losses per dimension, 1 at tau = 0.
+    penalised: train plus the ridge's penalty, what the flow descends. empirical: the loss on the training points with
+    fresh noise (equal to train at copies = inf). score: E |s - grad log P_t|^2 / d for Gaussian data, the sum of bias
+    (of the mean score over data and networks, squared) and variance. modes: the mean score is sum_k c_k y_k e_k in the
+    eigenbasis of Sigma; its target is -1 / (e^{-2t} lambda_k + Delta). residual: what is left of the largest relative
+    Newton step. error: of the losses (relative, of those above one), from a finer contour at three of the times.
     """
 
     tau: np.ndarray
     train: np.ndarray
     test: np.ndarray
     score: np.ndarray
-    residual: float = 0.0
+    penalised: np.ndarray
+    empirical: np.ndarray
+    bias: np.ndarray
+    variance: np.ndarray
+    modes: np.ndarray
+    residual: float
+    error: float
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,9 @@ class RandomFeatures:
 
     psi_n: training points per dimension n/d. psi_p: width per dimension p/d. t: Ornstein-Uhlenbeck noise time.
     activation: "tanh", "erf", "arctan", "sin" or a centred callable on arrays. spectrum: of the data's covariance.
-    Raises InputError for values that are not positive and finite, or an activation that is not centred.
+    copies: noise copies m >= 1 of each point, drawn once; inf averages the noise exactly, as fresh noise does. ridge:
+    lambda >= 0 of the penalty Delta |A|^2 lambda / (p d) ([M], [G]), so that U -> U + lambda in the flow.
+    Raises InputError for values out of range, or an activation that is not centred.
     """
 
     psi_n: float
@@ -52,6 +66,8 @@ class RandomFeatures:
     t: float
     activation: str | Callable = "tanh"
     spectrum: Spectrum = field(default_factory=Spectrum)
+    copies: float = np.inf
+    ridge: float = 0.0
 
     def __post_init__(self):
         for name in ("psi_n", "psi_p", "t"):
@@ -59,6 +75,10 @@ class RandomFeatures:
         resolve(self.activation)
         if not isinstance(self.spectrum, Spectrum):
             raise InputError(f"spectrum must be a theory.Spectrum, but {self.spectrum!r} was given")
+        if not (isinstance(self.copies, Real) and self.copies >= 1):
+            raise InputError(f"copies must be at least 1 (inf: the exact noise average), but {self.copies!r} was given")
+        if finite("ridge", self.ridge) < 0:
+            raise InputError(f"ridge must be zero or positive, but {self.ridge!r} was given")
         self.constants
 
     @cached_property
@@ -69,7 +89,7 @@ class RandomFeatures:
     @cached_property
     def equations(self) -> Equations:
         """The coefficients of the self-consistent equations."""
-        return equations(self.constants, self.spectrum, self.psi_n, self.psi_p, np.inf)
+        return equations(self.constants, self.spectrum, self.psi_n, self.psi_p, self.copies)
 
     @property
     def rate(self) -> float:
@@ -77,10 +97,15 @@ class RandomFeatures:
         return 2 * self.constants.delta / self.psi_p
 
     @property
+    def target_modes(self) -> np.ndarray:
+        """The true score's coefficients -1 / (e^{-2t} lambda_k + Delta), shape (k,)."""
+        c = self.constants
+        return -1 / (c.signal * self.spectrum.eigenvalues + c.delta)
+
+    @property
     def score_power(self) -> float:
         """E |grad log P_t|^2 / d = int d rho(lambda) / (e^{-2t} lambda + Delta): the score error at tau = 0."""
-        c = self.constants
-        return float(self.spectrum.average(1 / (c.signal * self.spectrum.eigenvalues + c.delta)))
+        return float(-self.spectrum.average(self.target_modes))
 
     @property
     def bayes_loss(self) -> float:
@@ -92,21 +117,31 @@ class RandomFeatures:
 
         Raises InputError for a negative or undefined tau, SolverError if the equations could not be solved.
         """
-        tau = np.array(tau, dtype=float)
-        if not np.all(tau >= 0):
-            raise InputError("tau must be zero or positive, but a negative or undefined value was given")
-        # Times from which, to double precision, nothing has or everything has happened are their own limits.
+        tau = times("tau", tau)
         flat = tau.ravel()
-        inner = (flat > 0) & np.isfinite(flat)
-        test, train = np.zeros(flat.size), np.zeros(flat.size)
-        residual = 0.0
+        # A ridge stops the flow: once e^{-c tau ridge} is below rounding, the loss is its limit to the last digit.
+        stopped = 40 / (self.rate * self.ridge) if self.ridge else np.inf
+        last = np.isinf(flat) | (flat > stopped)
+        inner = (flat > 0) & ~last
+        # Rows: test, train, penalised, empirical, all less one; then the modes.
+        values = np.zeros((4 + self.spectrum.weights.size, flat.size))
+        residual = error = 0.0
         if inner.any():
-            test[inner], train[inner], residual = self._march(flat[inner])
-        if np.isinf(flat).any():
-            test[np.isinf(flat)], train[np.isinf(flat)] = self._limit()
+            values[:, inner], residual = self._march(flat[inner], CURVE_NODES)
+            probes = np.unique(np.quantile(flat[inner], [0, 0.5, 1], method="nearest"))
+            fine, _ = self._march(probes, CURVE_NODES + 8)
+            coarse = values[:, np.searchsorted(flat, probes, sorter=np.argsort(flat))]
+            error = float(np.max(np.abs(fine[:4] - coarse[:4]) / np.maximum(1, 1 + fine[:4])))
+        if last.any():
+            values[:, last] = self._limit()[:, None]
+        test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
+        modes = values[4:].T.reshape(*tau.shape, -1)
         score = self.score_power + test / self.constants.delta
-        test, train, score = (a.reshape(tau.shape) for a in (1 + test, 1 + train, score))
-        return LearningCurves(tau, train, test, score, residual)
+        miss = modes - self.target_modes
+        bias = self.spectrum.average(miss**2 / -self.target_modes)
+        return LearningCurves(
+            tau, 1 + train, 1 + test, score, 1 + penalised, 1 + empirical, bias, score - bias, modes, residual, error
+        )
 
     def timescales(self, floor: float | str | None = None, fractions: Fractions = Fractions()) -> Timescales:
         """tau_gen, tau_mem and tau_gap (theory.timescales) in units of tau, refined to 1e-8 relative.
@@ -114,12 +149,11 @@ class RandomFeatures:
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
         rises by the fraction has mem = inf: architectural regularization.
         """
-        level = self._floor(floor)
         directions, weights = talbot(TIME_NODES)
-        out = np.empty(7)
+        out = np.empty(5)
         status = closed_form_times(
-            self.equations.norm_bound, 0.0, level, np.array([fractions.gen, fractions.mem, fractions.gap]), self.rate,
-            self._problem(directions, weights), out,
+            self.equations.norm_bound, self._floor(floor), np.array([fractions.gen, fractions.mem, fractions.gap]),
+            self.rate, (directions, weights, float(self.ridge), self._noise, *self._arrays), out,
         )
         if status == LOST:
             raise SolverError(f"the resolvent of {self} could not be followed along the contour")
@@ -129,7 +163,8 @@ class RandomFeatures:
         """The floor as a loss minus one, nan for none."""
         if floor is None:
             return np.nan
-        if floor == "bayes":
+        if isinstance(floor, str):
+            known("floor", floor, ["bayes"])
             return self.bayes_loss - 1
         value = finite("floor", floor)
         if not 0 <= value < 1:
@@ -137,42 +172,52 @@ class RandomFeatures:
         return value - 1
 
     @property
-    def _target(self) -> np.ndarray:
-        """The population feature covariance W (B_0 + B_1 Sigma) W'/d + B_2 as (B_0, B_1, B_2)."""
+    def _noise(self) -> np.ndarray:
+        """(b^2, e^{-2t} a^2, v^2, s^2) for the compiled loops."""
         c = self.constants
-        return np.array([c.b2, c.signal * c.a**2, c.v2 + c.s2])
+        return np.array([c.b2, c.signal * c.a**2, c.v2, c.s2])
 
-    def _problem(self, directions, weights) -> tuple:
-        """What the compiled loops of theory.times need, in their order."""
+    @property
+    def _arrays(self) -> tuple:
+        """The equations' coefficients in the order of the compiled loops."""
         e = self.equations
-        return (
-            directions, weights, 0.0, self._target, self.constants.b2, e.eigenvalues, e.weights, e.kinds, e.static,
-            e.psi_p,
-        )
+        return e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p
 
-    def _march(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """(L_test - 1, L_train - 1, residual) at finite positive times, shape (K,)."""
+    def _march(self, tau: np.ndarray, nodes: int) -> tuple[np.ndarray, float]:
+        """Rows of learning_curves at finite positive times, shape (4 + k, K), and the residual."""
         events, place = np.unique(np.concatenate([tau, 2 * tau]), return_inverse=True)
         at, doubled = place[: tau.size], place[tau.size :]
         wanted = np.zeros(events.size, dtype=bool)
         wanted[at] = True
-        e = self.equations
-        directions, weights = talbot(CURVE_NODES)
-        modes = np.zeros((events.size, e.eigenvalues.size))
-        first, second, train, _, worst = march(
-            1 / (self.rate * events), wanted, directions, weights, 0.0, e.norm_bound, self._target, self.constants.b2,
-            e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p, modes,
+        exact_noise = np.isinf(self.copies)
+        directions, weights = talbot(nodes)
+        modes = np.zeros((events.size, self.spectrum.weights.size))
+        sums, worst = march(
+            1 / (self.rate * events), wanted, not exact_noise, directions, weights, -self.ridge,
+            self.equations.norm_bound, self._noise, *self._arrays, modes,
         )
         if not np.isfinite(worst):
             raise SolverError(f"the resolvent of {self} could not be followed along the contour")
-        return (2 * first + second)[at], train[doubled], float(worst)
+        first, second, second_emp, flow, inverse = sums
+        penalised = flow[doubled]
+        train = penalised - self.ridge * (inverse[doubled] - 2 * inverse[at])
+        test = (2 * first + second)[at]
+        empirical = train if exact_noise else (2 * first + second_emp)[at]
+        return np.vstack([test, train, penalised, empirical, self._scaled(modes[at].T)]), float(worst)
 
-    def _limit(self) -> tuple[float, float]:
-        """(L_test - 1, L_train - 1) at tau = infinity."""
-        e = self.equations
-        first, second, train, _, _, status = infinite_time(
-            0.0, e.norm_bound, self._target, self.constants.b2, e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p
+    def _limit(self) -> np.ndarray:
+        """Rows of learning_curves at tau = infinity, shape (4 + k,)."""
+        modes = np.zeros(self.spectrum.weights.size)
+        sums, square, status = infinite_time(
+            float(self.ridge), self.equations.norm_bound, self._noise, *self._arrays, modes
         )
-        if status == 2:
+        if status == LIMIT_LOST:
             raise SolverError(f"the resolvent of {self} could not be followed to zero")
-        return 2 * first + second, train
+        first, second, second_emp, penalised = sums
+        train = penalised - self.ridge * square
+        empirical = train if np.isinf(self.copies) else 2 * first + second_emp
+        return np.concatenate([[2 * first + second, train, penalised, empirical], self._scaled(modes)])
+
+    def _scaled(self, modes: np.ndarray) -> np.ndarray:
+        """From sum_j q_j theta u_k to the mean score's coefficients c_k."""
+        return self.constants.b2 / self.constants.delta * modes

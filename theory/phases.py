@@ -22,7 +22,7 @@ def classify(tau: float, gen, mem) -> np.ndarray:
     """Phase codes (places in PHASES), int8, at training time tau for arrays of tau_gen and tau_mem of one shape.
 
     no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf,
-    architectural regularization; if tau >= tau_mem, memorization; and in between, generalization. -1 where a time is nan.
+    architectural regularization; if tau >= tau_mem, memorization; and in between, generalization. -1: a time is nan.
     """
     gen, mem = np.asarray(gen), np.asarray(mem)
     trained = np.where(np.isinf(mem), 4, np.where(tau >= mem, 3, 2))

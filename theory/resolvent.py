@@ -68,73 +68,121 @@ def equations(constants, spectrum, psi_n: float, psi_p: float, copies: float) ->
     return Equations(spectrum.eigenvalues, spectrum.weights, np.array(kinds), np.array(static), float(psi_p))
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def inverse_of(z):
+    """1 / z without the guards of the language's complex division: no |z| here is near overflow."""
+    scale = 1.0 / (z.real * z.real + z.imag * z.imag)
+    return complex(z.real * scale, -z.imag * scale)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+def moments(g, m0, m1, lam, w):
+    """int lambda^r / D for r = 0, 1 and int lambda^r / D^2 for r = 0, 1, 2, with D = 1 + g (m0 + m1 lambda)."""
+    gm0, gm1 = 1.0 + g * m0, g * m1
+    i0r = i0i = i1r = i1i = j0r = j0i = j1r = j1i = j2r = j2i = 0.0
+    for k in range(lam.size):
+        d = inverse_of(complex(gm0.real + gm1.real * lam[k], gm0.imag + gm1.imag * lam[k]))
+        w0 = w[k]
+        w1 = w0 * lam[k]
+        w2 = w1 * lam[k]
+        real, imag = d.real * d.real - d.imag * d.imag, 2.0 * d.real * d.imag
+        i0r += w0 * d.real
+        i0i += w0 * d.imag
+        i1r += w1 * d.real
+        i1i += w1 * d.imag
+        j0r += w0 * real
+        j0i += w0 * imag
+        j1r += w1 * real
+        j1i += w1 * imag
+        j2r += w2 * real
+        j2i += w2 * imag
+    return complex(i0r, i0i), complex(i1r, i1i), complex(j0r, j0i), complex(j1r, j1i), complex(j2r, j2i)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _relative(step, x):
+    return (step.real * step.real + step.imag * step.imag) / (x.real * x.real + x.imag * x.imag)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def newton(z, x, lam, w, kinds, static, psi_p, unit):
-    """Solve the equations at z from the guess x = [G, delta_0, ...] (T + 1,), in place.
+    """Solve the equations at z by Newton's method, in place.
 
-    Returns the last relative step (below CONVERGED on success) and the number of iterations.
+    x: (2 T + 2,), the guess [G, delta_0, ...], then its derivative by z, which is only written. Returns what is left of
+    the relative step (below CONVERGED on success) and the number of iterations. Scalars throughout: in the sweeps over
+    the contour this function is most of the time, and an array of three would cost more than the arithmetic.
     """
-    count = kinds.shape[0]
-    jac = np.empty((3, 3), np.complex128)
-    res = np.empty(3, np.complex128)
-    step = np.inf
+    two = kinds.shape[0] == 2
+    a0, a1, c, nu = kinds[0, 0], kinds[0, 1], kinds[0, 2], 1.0 / kinds[0, 3]
+    b0 = b1 = e = mu = 0.0
+    if two:
+        b0, b1, e, mu = kinds[1, 0], kinds[1, 1], kinds[1, 2], 1.0 / kinds[1, 3]
+    g, x0 = x[0], x[1]
+    x1 = x[2] if two else 0j
+    previous = np.inf
     for iteration in range(MAX_ITERATIONS):
-        g = x[0]
-        m0, m1, gamma = static[0] + 0j, static[1] + 0j, static[2] - z
-        for a in range(count):
-            inverse = 1.0 / (unit + x[a + 1])
-            m0 += kinds[a, 0] * inverse
-            m1 += kinds[a, 1] * inverse
-            gamma += kinds[a, 2] * inverse
-        i0 = i1 = j0 = j1 = j2 = 0j
-        for k in range(lam.size):
-            d = 1.0 / (1.0 + g * (m0 + m1 * lam[k]))
-            wd = w[k] * d
-            wdd = wd * d
-            i0 += wd
-            i1 += lam[k] * wd
-            j0 += wdd
-            j1 += lam[k] * wdd
-            j2 += lam[k] * lam[k] * wdd
-        res[0] = g * (gamma + m0 * i0 + m1 * i1) - psi_p
-        jac[0, 0] = gamma + m0 * j0 + m1 * j1
-        for a in range(count):
-            a0, a1, c, nu = kinds[a, 0], kinds[a, 1], kinds[a, 2], kinds[a, 3]
-            e2 = (unit + x[a + 1]) ** 2
-            first = a0 * j0 + a1 * j1
-            second = a0 * j1 + a1 * j2
-            res[a + 1] = x[a + 1] - g / nu * (a0 * i0 + a1 * i1 + c)
-            jac[0, a + 1] = -g / e2 * (first + c)
-            jac[a + 1, 0] = -(first + c) / nu
-            for b in range(count):
-                f2 = (unit + x[b + 1]) ** 2
-                jac[a + 1, b + 1] = -g * g / nu * (first * kinds[b, 0] + second * kinds[b, 1]) / f2
-            jac[a + 1, a + 1] += 1.0
-        # Gaussian elimination; the diagonal dominates on the physical branch.
-        for i in range(count + 1):
-            for j in range(i + 1, count + 1):
-                factor = jac[j, i] / jac[i, i]
-                for k in range(i + 1, count + 1):
-                    jac[j, k] -= factor * jac[i, k]
-                res[j] -= factor * res[i]
-        step = 0.0
-        for i in range(count, -1, -1):
-            for k in range(i + 1, count + 1):
-                res[i] -= jac[i, k] * res[k]
-            res[i] /= jac[i, i]
-            step = max(step, abs(res[i]) / abs(x[i]))
-        for i in range(count + 1):
-            x[i] -= res[i]
-        if step < CONVERGED:
-            return step, iteration + 1
+        f0 = inverse_of(unit + x0)
+        f1 = inverse_of(unit + x1) if two else 0j
+        m0 = static[0] + a0 * f0 + b0 * f1
+        m1 = static[1] + a1 * f0 + b1 * f1
+        gamma = static[2] - z + c * f0 + e * f1
+        i0, i1, j0, j1, j2 = moments(g, m0, m1, lam, w)
+        # Rows of the Jacobian for (G, delta_0, delta_1), with the residuals r and dF/dz = (-g, 0, 0).
+        first, second = a0 * j0 + a1 * j1, a0 * j1 + a1 * j2
+        g0, g1 = g * f0, g * f1
+        top = gamma + m0 * j0 + m1 * j1
+        top0 = -g0 * f0 * (first + c)
+        r = g * (gamma + m0 * i0 + m1 * i1) - psi_p
+        r0 = x0 - nu * g * (a0 * i0 + a1 * i1 + c)
+        left0 = -nu * (first + c)
+        d00 = 1.0 - nu * g0 * g0 * (first * a0 + second * a1)
+        if two:
+            third, fourth = b0 * j0 + b1 * j1, b0 * j1 + b1 * j2
+            top1 = -g1 * f1 * (third + e)
+            r1 = x1 - mu * g * (b0 * i0 + b1 * i1 + e)
+            d01 = -nu * g1 * g1 * (first * b0 + second * b1)
+            d10 = -mu * g0 * g0 * (third * a0 + fourth * a1)
+            d11 = 1.0 - mu * g1 * g1 * (third * b0 + fourth * b1)
+            left1 = -mu * (third + e)
+            # Eliminate delta_1; what remains is the system of one kind.
+            pivot = inverse_of(d11)
+            top -= top1 * pivot * left1
+            top0 -= top1 * pivot * d10
+            r -= top1 * pivot * r1
+            left0 -= d01 * pivot * left1
+            d00 -= d01 * pivot * d10
+            r0 -= d01 * pivot * r1
+        determinant = inverse_of(top * d00 - top0 * left0)
+        step_g = (r * d00 - top0 * r0) * determinant
+        step_0 = (top * r0 - left0 * r) * determinant
+        slope_g, slope_0 = g * d00 * determinant, -left0 * g * determinant
+        worst = max(_relative(step_g, g), _relative(step_0, x0))
+        if two:
+            step_1 = pivot * (r1 - left1 * step_g - d10 * step_0)
+            x[5] = -pivot * (left1 * slope_g + d10 * slope_0)
+            worst = max(worst, _relative(step_1, x1))
+            x1 -= step_1
+        g -= step_g
+        x0 -= step_0
+        step = np.sqrt(worst)
         if not np.isfinite(step):
             break
+        # Quadratic convergence: what is left is about (step / previous)^2 of this step.
+        left = step * (step / previous) * (step / previous)
+        if step < CONVERGED or (step < 1e-6 and left < CONVERGED):
+            x[0], x[1] = g, x0
+            if two:
+                x[2], x[3], x[4] = x1, slope_g, slope_0
+            else:
+                x[2], x[3] = slope_g, slope_0
+            return min(step, left), iteration + 1
+        previous = step
     return np.inf, MAX_ITERATIONS
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def start(z, x, lam, w, kinds, psi_p):
-    """Fill x with the leading terms for |z| far above the spectrum."""
+    """Fill x[:T + 1] with the leading terms for |z| far above the spectrum."""
     mean = 0.0
     for k in range(lam.size):
         mean += w[k] * lam[k]
@@ -145,27 +193,29 @@ def start(z, x, lam, w, kinds, psi_p):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
-    """Carry the solution x from z = shift + direction * s_from to the same with s_to, on the physical branch.
+    """Carry the solution from z = shift + direction * s_from to the same with s_to, on the physical branch.
 
-    Newton's method from the last point; a failed or unphysical step is retried over half the way (in log s). Physical:
-    Im G > 0 and Im delta_a > 0 for Im z > 0 (all three are Stieltjes transforms up to positive factors); on the
-    negative real axis all are positive. Returns the last Newton step, inf if the way is lost.
+    x: (2 T + 2,), the solution and its derivative by z, in place. A step predicts by the slope of log x in log s, then
+    solves by Newton's method; a failed or unphysical one is retried over half the way. Physical: Im G > 0 and
+    Im delta_a > 0 for Im z > 0 (all are Stieltjes transforms up to positive factors); on the negative real axis all are
+    positive. Returns what is left of the last Newton step, inf if the way is lost.
     """
     size = kinds.shape[0] + 1
-    trial = np.empty(size, np.complex128)
-    # Steps beyond a factor four are never tried: Newton might land on another root that also looks physical.
-    ratio_left = np.log(s_to / s_from)
+    trial = np.empty(2 * size, np.complex128)
+    left = np.log(s_to / s_from)
     s = s_from
-    stride = min(max(ratio_left, -1.4), 1.4)
+    # Strides beyond a factor four are never tried: Newton might land on another root that also looks physical.
+    stride = min(max(left, -1.4), 1.4)
     step = 0.0
-    while ratio_left != 0.0:
-        if abs(stride) >= abs(ratio_left):
-            target, move = s_to, ratio_left
-        else:
-            target, move = s * np.exp(stride), stride
-        z = shift + direction * target
+    while left != 0.0:
+        last = abs(stride) >= abs(left)
+        move = left if last else stride
+        target = s_to if last else s * np.exp(move)
         for i in range(size):
-            trial[i] = x[i]
+            y = 0.5 * move * direction * s * x[size + i] * inverse_of(x[i])
+            even = 1.0 + y * y / 3.0
+            trial[i] = x[i] * (even + y) * inverse_of(even - y)
+        z = shift + direction * target
         step, used = newton(z, trial, lam, w, kinds, static, psi_p, 1.0)
         good = step < CONVERGED
         for i in range(size):
@@ -174,10 +224,9 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
             else:
                 good = good and trial[i].real > 0.0
         if good:
-            for i in range(size):
-                x[i] = trial[i]
+            x[:] = trial
             s = target
-            ratio_left = 0.0 if move == ratio_left else ratio_left - move
+            left = 0.0 if last else left - move
             if used < 6:
                 stride = min(max(2.0 * stride, -1.4), 1.4)
         else:

@@ -54,7 +54,7 @@ def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=F
     tau, train, test: shape (K,), tau increasing, in any unit of time. A first sample at tau = 0 is taken as the loss
     before training. initial: that loss, if the curve does not hold it (else the first test loss).
     floor: a loss that stands in for L_min in `gen`, so that `gen` is inf where the quality is never reached; it should
-    not depend on the training set's size. Raises InputError for arrays of unequal length or a tau that does not increase.
+    not depend on the training set's size. Raises InputError for unequal lengths or a tau that does not increase.
     """
     tau, train, test = (np.asarray(a, dtype=float) for a in (tau, train, test))
     if tau.ndim != 1 or tau.shape != train.shape or tau.shape != test.shape or tau.size == 0:
