@@ -1,9 +1,6 @@
 """The commands of this package, mounted by genmem.py."""
 
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from figures.calculations import Floor, GridFlags, finite_network, regimes
 from theory.commands import ModelFlags, ProblemFlags, as_table
@@ -65,7 +62,8 @@ def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("o
 
 
 def overlay(
-    runs: Annotated[Path, tyro.conf.Positional],
+    runs: Path = Path("out/runs"),
+    /,
     t: float | None = None,
     psi_p: float | None = None,
     out: Path = Path("out/overlay.nc"),

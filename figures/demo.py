@@ -65,6 +65,7 @@ def write_report(out: Path, results: Results) -> Path:
     pictures = draw(out, results)
     overlay = results.overlay
     sections = [
+        report.Section("The times", findings.DEFINITIONS),
         report.Section(
             "What the theory predicts",
             [findings.predicted(results.curves), findings.phases(results.phases)],

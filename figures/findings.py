@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
 NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
 
+DEFINITIONS = (
+    "Training lowers the loss on images that the model has never seen, the test loss, from its value at the start to a "
+    "lowest value; call this difference the fall. Trained on, the model fits its training images ever better, and the "
+    "test loss rises again.",
+    "τ_gen, the generalization time: the test loss has come within 5 % of the fall of its lowest value. "
+    "τ_mem, the memorization time: after its lowest value, the test loss has risen by 10 % of the fall. "
+    "τ_gap: test and train loss have parted by 10 % of the fall. "
+    "τ_copy: copies of training images make up more than 1 % of the generated samples, even at the lower end of the "
+    "95 % interval.",
+)
+
 
 def number(value: float) -> str:
     """A time to three digits, grouped in thousands; "never" for infinity."""
