@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Literal, get_args
 
+from empirics.diffusion import STEPS, step_of_time
 from theory.errors import InputError, count, finite, known, positive
 
 Optimizer = Literal["adam", "sgd"]
@@ -22,9 +23,11 @@ class TrainConfig:
     seed: int = 0
     """Draws the training images, the initial weights, the noise and the batches."""
     width: int = 8
-    """Base width W of the U-Net; its levels have W, 2W, 4W channels."""
+    """Base width W of the U-Net, a multiple of 4; its levels have W, 2W, 4W channels."""
     levels: int = 3
     """Resolution levels of the U-Net (1 to 3); each halves the image's side."""
+    blocks: int = 2
+    """Residual blocks per level of the U-Net."""
     optimizer: Optimizer = "adam"
     """Adam (betas 0.9, 0.999) or SGD with momentum."""
     learning_rate: float = 1e-3
@@ -32,7 +35,7 @@ class TrainConfig:
     momentum: float = 0.95
     """Momentum of SGD; Adam ignores it."""
     batch_size: int = 64
-    """Images per optimizer step; at most n are used (full batch)."""
+    """Images per optimizer step, each with fresh noise; B = n is the full batch, and beyond it images repeat."""
     steps: int = 10_000
     """Optimizer steps of the whole run."""
     milestones: int = 40
@@ -57,8 +60,8 @@ class TrainConfig:
 
         Not in __post_init__: there the command line's parser would catch the error and wrap it in words of its own.
         """
-        for name in ("width", "levels", "batch_size", "steps", "first_milestone", "loss_draws", "test_images",
-                     "samples", "sampling_steps"):
+        for name in ("width", "levels", "blocks", "batch_size", "steps", "first_milestone", "loss_draws",
+                     "test_images", "samples", "sampling_steps"):
             count(name, getattr(self, name))
         # The second nearest training image must exist, for f_mem.
         count("n", self.n, least=2)
@@ -70,15 +73,17 @@ class TrainConfig:
         if not self.loss_times:
             raise InputError("loss_times must hold at least one time, but none was given")
         for t in self.loss_times:
-            positive("loss_times", t)
+            step_of_time(t)
+        if self.width % 4:
+            raise InputError(f"width must be a multiple of 4, but {self.width!r} was given")
         if self.levels > 3:
             raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
         if self.first_milestone >= self.steps:
             raise InputError(
                 f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
             )
-        if self.sampling_steps > 1000:
-            raise InputError(f"sampling_steps must be at most 1000, but {self.sampling_steps!r} was given")
+        if self.sampling_steps > STEPS:
+            raise InputError(f"sampling_steps must be at most {STEPS}, but {self.sampling_steps!r} was given")
         known("optimizer", self.optimizer, get_args(Optimizer))
         known("precision", self.precision, get_args(Precision))
 

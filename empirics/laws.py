@@ -54,7 +54,10 @@ def fit_exponent(n, times, censored, groups=None) -> Exponent:
         return Exponent(math.nan, -math.inf, math.inf, **summary)
 
     start = np.linalg.lstsq(seen_design, y[seen], rcond=None)[0]
-    spread = max(np.sqrt(np.mean((y[seen] - seen_design @ start) ** 2)), 1e-9)
+    spread = np.sqrt(np.mean((y[seen] - seen_design @ start) ** 2))
+    if spread < 1e-9:
+        # Times without noise: the likelihood has no maximum, the exponent no uncertainty.
+        return Exponent(float(start[0]), float(start[0]), float(start[0]), **summary)
     design = np.column_stack([x, constants])
     best, top = _maximise(design, y, seen, np.append(start, 1) / spread)
     alpha = best[0] / best[-1]

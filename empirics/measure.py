@@ -14,7 +14,7 @@ from theory.timescales import timescales_of_curves
 COPY_LEVEL = 0.01
 EVENTS = ("gen", "gap", "mem", "copy", "half")
 # What a law is about: runs that agree in these are replicates or differ in n. Budget and bookkeeping do not count.
-SETTING = ("data", "width", "levels", "optimizer", "learning_rate", "momentum", "batch_size", "precision")
+SETTING = ("data", "width", "levels", "blocks", "optimizer", "learning_rate", "momentum", "batch_size", "precision")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ class RunRecord:
     """A run as recorded so far. Steps are optimizer steps; losses are per pixel, 1 for a network that predicts zero."""
 
     directory: Path
-    facts: dict
+    facts: dict = dataclasses.field(repr=False)
     """The content of run.json."""
 
     @property

@@ -31,7 +31,7 @@ def save(path: Path, arrays: dict[str, np.ndarray], facts: dict) -> None:
     """Write arrays by name and JSON-serialisable facts."""
     from safetensors.numpy import save as serialise
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(facts, sort_keys=True)
     write_bytes(path, serialise(arrays, metadata={"facts": text, "digest": _digest(arrays, text)}))
 

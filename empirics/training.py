@@ -55,12 +55,11 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
     from empirics.milestones import Probe
     from empirics.networks import unet
 
-    started = time.monotonic()
     # Accelerate keeps one precision per process; the run's own config decides.
     AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
     device = accelerator.device
-    network = unet(config.width, images.shape[1], images.shape[2], config.levels, config.seed)
+    network = unet(config.width, images.shape[1], images.shape[2], config.levels, config.blocks, config.seed)
     network, optimizer = accelerator.prepare(network, make_optimizer(config, network))
     plain = accelerator.unwrap_model(network)
     images = torch.from_numpy(images).to(device)
@@ -79,6 +78,8 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
         "versions": {name: importlib.metadata.version(name) for name in ("genmem", "torch", "diffusers", "accelerate")},
     }
     runs.write_facts(directory, facts)
+
+    started = time.monotonic()
 
     def spent() -> float:
         return elapsed + time.monotonic() - started
@@ -135,12 +136,12 @@ def train_step(config: TrainConfig, accelerator, network, optimizer, images, ste
 
 
 def batch_indices(config: TrainConfig, step: int) -> np.ndarray:
-    """Indices (min(B, n),) of the training images in batch number `step`.
+    """Indices (B,) of the training images in batch number `step`.
 
     Batches are cut from an endless row of epochs, each a permutation of its own, so that every image is seen equally
-    often whether or not B divides n.
+    often whether or not B divides n. If B exceeds n, images come several times, each time with noise of its own.
     """
-    n, size = config.n, min(config.batch_size, config.n)
+    n, size = config.n, config.batch_size
     start, stop = step * size, (step + 1) * size
     row = [
         np.random.default_rng(derived_seed(config.seed, "epoch", epoch)).permutation(n)

@@ -1,0 +1,94 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from empirics import diffusion
+from empirics.networks import unet
+from tests import tolerances
+from theory.errors import InputError
+
+
+def optimal_noise_prediction(points):
+    """The minimiser of the loss on a finite training set: the posterior mean of the noise, in closed form."""
+
+    def network(x, k):
+        signal = torch.as_tensor(diffusion.alphabar(), dtype=torch.float64)[k].view(-1, 1)
+        x, y = x.flatten(1).double(), points.flatten(1).double()
+        squares = (x[:, None] - signal.sqrt()[:, :, None] * y).square().sum(2)
+        weights = torch.softmax(-squares / (2 * (1 - signal)), dim=1)
+        noise = (x - signal.sqrt() * (weights @ y)) / (1 - signal).sqrt()
+        return SimpleNamespace(sample=noise.float().view(len(x), *points.shape[1:]))
+
+    return network
+
+
+def test_times_and_steps_are_those_of_diffusers_and_of_the_papers():
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler(num_train_timesteps=1000, beta_start=1e-4, beta_end=2e-2)
+    np.testing.assert_allclose(diffusion.alphabar(), scheduler.alphas_cumprod.numpy(), rtol=tolerances.FLOAT32)
+    assert diffusion.step_of_time(0.01) == 40 and diffusion.step_of_time(0.1) == 136
+    for k in (0, 1, 40, 500, 999):
+        assert diffusion.step_of_time(float(diffusion.time_of_step(k))) == k
+
+
+@pytest.mark.parametrize("t", [1e-6, 6.0, -1.0, math.nan])
+def test_a_time_outside_the_schedule_is_refused(t):
+    with pytest.raises(InputError, match="t must"):
+        diffusion.step_of_time(t)
+
+
+def test_the_loss_of_a_network_that_predicts_zero_is_the_noise_itself():
+    images, noise = torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8)
+    zero = lambda x, k: SimpleNamespace(sample=torch.zeros_like(x))  # noqa: E731
+    errors = diffusion.denoising_errors(zero, images, torch.tensor([0, 1, 500, 999]), noise)
+    torch.testing.assert_close(errors, noise.square().mean(dim=(1, 2, 3)))
+
+
+def test_images_are_noised_as_diffusers_noises_them():
+    from diffusers import DDPMScheduler
+
+    images, noise, k = torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8), torch.tensor([0, 40, 137, 999])
+    seen = []
+
+    def network(x, k):
+        seen.append(x)
+        return SimpleNamespace(sample=noise)
+
+    errors = diffusion.denoising_errors(network, images, k, noise)
+    expected = DDPMScheduler(num_train_timesteps=1000, beta_start=1e-4, beta_end=2e-2).add_noise(images, noise, k)
+    torch.testing.assert_close(seen[0], expected)
+    assert torch.equal(errors, torch.zeros(4))
+
+
+def test_sampling_a_gaussian_with_its_exact_score_gives_its_variance():
+    # For data N(0, s^2) the probability flow maps noise to s times noise (up to alphabar at the last step).
+    spread = 0.2  # so that no predicted image leaves the pixel range
+
+    def network(x, k):
+        signal = torch.as_tensor(diffusion.alphabar(), dtype=torch.float32)[k].view(-1, 1, 1, 1)
+        return SimpleNamespace(sample=x * (1 - signal).sqrt() / (signal * spread**2 + 1 - signal))
+
+    noise = torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    errors = [(diffusion.ddim(network, noise, steps) - spread * noise).square().mean().sqrt() for steps in (10, 20, 500)]
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < tolerances.DDIM_500
+
+
+def test_the_optimal_empirical_denoiser_generates_its_training_points():
+    points = torch.rand(16, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    noise = torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    samples = diffusion.ddim(optimal_noise_prediction(points), noise, 50)
+    nearest = (samples[:, None] - points[None]).flatten(2).norm(dim=2).min(1).values
+    between = (points[:, None] - points[None]).flatten(2).norm(dim=2)
+    assert nearest.median() < 0.01 * between[between > 0].min()
+
+
+def test_sampling_a_unet_is_deterministic():
+    noise = torch.randn(2, 1, 8, 8)
+    network = unet(8, 1, 8, levels=2).eval()
+    with torch.no_grad():
+        assert torch.equal(diffusion.ddim(network, noise, 3), diffusion.ddim(network, noise, 3))
