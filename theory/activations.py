@@ -22,15 +22,17 @@ _CENTRED = 1e-9
 
 @dataclass(frozen=True)
 class GaussianConstants:
-    """Constants of sigma at noise level t for data of mean variance sigma_x^2 = Tr Sigma / d.
+    """Constants of sigma, less its mean, at noise level t for data of mean variance sigma_x^2 = Tr Sigma / d.
 
-    delta = 1 - e^{-2t}, signal = e^{-2t}, gamma = Gamma, mu1 = E[z sigma(Gamma z)], norm2 = E[sigma(Gamma z)^2],
-    a = mu1 / Gamma, b2 = delta a^2, v2 and s2 as in the module's head; v2 + s2 = norm2 - mu1^2.
+    delta = 1 - e^{-2t}, signal = e^{-2t}, gamma = Gamma, mean = E[sigma(Gamma z)] (zero, unless centred on request),
+    mu1 = E[z sigma(Gamma z)], norm2 = Var[sigma(Gamma z)], a = mu1 / Gamma, b2 = delta a^2, v2 and s2 as in the
+    module's head; v2 + s2 = norm2 - mu1^2.
     """
 
     delta: float
     signal: float
     gamma: float
+    mean: float
     mu1: float
     norm2: float
     a: float
@@ -47,11 +49,14 @@ def resolve(activation: str | Callable) -> Callable:
 
 
 @lru_cache(maxsize=256)
-def gaussian_constants(activation: str | Callable, t: float, sigma_x2: float = 1.0) -> GaussianConstants:
+def gaussian_constants(
+    activation: str | Callable, t: float, sigma_x2: float = 1.0, center: bool = False
+) -> GaussianConstants:
     """Compute the constants by quadrature, to about 1e-11 relative for smooth activations.
 
     activation: a name or a callable on arrays; t: Ornstein-Uhlenbeck time, positive; sigma_x2: Tr Sigma / d.
-    Raises InputError if E[sigma(Gamma z)] is not zero: the theory needs a centred activation.
+    The theory needs a centred activation: raises InputError if E[sigma(Gamma z)] is not zero, unless `center` asks to
+    take that mean off.
 
     The trapezoidal rule on a Gaussian weight converges faster than any power of the step for smooth integrands. v^2 and
     s^2 come from sigma without its linear part, sigma - a h, as two averages of squares, so that nothing cancels when t
@@ -75,13 +80,15 @@ def gaussian_constants(activation: str | Callable, t: float, sigma_x2: float = 1
     mean, mu1, norm2, v2, s2 = current
     if not np.all(np.isfinite(current)):
         raise InputError("activation must return finite numbers on the whole real line, but it does not")
-    if norm2 == 0 or abs(mean) > _CENTRED * np.sqrt(norm2):
+    if not norm2 > 0:
+        raise InputError("activation must not be constant, but it is")
+    if not center and abs(mean) > _CENTRED * np.sqrt(norm2):
         raise InputError(
-            f"activation must be centred and not zero, but its mean under the Gaussian is {mean:.3g}; "
-            "an odd function is always centred"
+            f"activation must be centred, but its mean under the Gaussian is {mean:.3g}; an odd function is always "
+            "centred, and center=True takes the mean off any other"
         )
     a = mu1 / gamma
-    return GaussianConstants(delta, signal, gamma, mu1, norm2, a, delta * a * a, v2, s2)
+    return GaussianConstants(delta, signal, gamma, mean, mu1, norm2, a, delta * a * a, v2, s2)
 
 
 def _moments(sigma, gamma, scale_u, scale_w, step) -> np.ndarray:
@@ -89,12 +96,12 @@ def _moments(sigma, gamma, scale_u, scale_w, step) -> np.ndarray:
     z = np.arange(-_REACH, _REACH + step / 2, step)
     weight = np.exp(-z * z / 2) * step / np.sqrt(2 * np.pi)
     value = _evaluate(sigma, gamma * z)
-    mu1 = weight @ (z * value)
+    mean, mu1 = weight @ value, weight @ (z * value)
     h = scale_u * z[:, None] + scale_w * z[None, :]
-    rest = _evaluate(sigma, h) - mu1 / gamma * h
+    rest = _evaluate(sigma, h) - mean - mu1 / gamma * h
     mean_w = rest @ weight
     spread = (rest - mean_w[:, None]) ** 2 @ weight
-    return np.array([weight @ value, mu1, weight @ value**2, weight @ mean_w**2, weight @ spread])
+    return np.array([mean, mu1, weight @ (value - mean) ** 2, weight @ mean_w**2, weight @ spread])
 
 
 def _evaluate(sigma, x: np.ndarray) -> np.ndarray:

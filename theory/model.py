@@ -57,7 +57,8 @@ class RandomFeatures:
     psi_n: training points per dimension n/d. psi_p: width per dimension p/d. t: Ornstein-Uhlenbeck noise time.
     activation: "tanh", "erf", "arctan", "sin" or a centred callable on arrays. spectrum: of the data's covariance.
     copies: noise copies m >= 1 of each point, drawn once; inf averages the noise exactly, as fresh noise does. ridge:
-    lambda >= 0 of the penalty Delta |A|^2 lambda / (p d) ([M], [G]), so that U -> U + lambda in the flow.
+    lambda >= 0 of the penalty Delta |A|^2 lambda / (p d) ([M], [G]), so that U -> U + lambda in the flow. center: take
+    the activation's Gaussian mean off first.
     Raises InputError for values out of range, or an activation that is not centred.
     """
 
@@ -68,6 +69,7 @@ class RandomFeatures:
     spectrum: Spectrum = field(default_factory=Spectrum)
     copies: float = np.inf
     ridge: float = 0.0
+    center: bool = False
 
     def __post_init__(self):
         for name in ("psi_n", "psi_p", "t"):
@@ -84,7 +86,12 @@ class RandomFeatures:
     @cached_property
     def constants(self) -> GaussianConstants:
         """The Gaussian-equivalence constants of the activation at noise time t."""
-        return gaussian_constants(self.activation, self.t, self.spectrum.mean)
+        return gaussian_constants(self.activation, self.t, self.spectrum.mean, self.center)
+
+    def sigma(self, x: np.ndarray) -> np.ndarray:
+        """The activation itself, less its Gaussian mean if `center` asks so; x of any shape."""
+        value = resolve(self.activation)(x)
+        return value - self.constants.mean if self.center else value
 
     @cached_property
     def equations(self) -> Equations:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.errors import InputError
+from theory.errors import InputError, count, finite, positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +59,32 @@ class Spectrum:
         return np.asarray(values) @ self.weights
 
     @classmethod
-    def from_data(cls, x, atoms: int = 64) -> "Spectrum":
-        """The spectrum of the sample covariance of x, shape (N, d), compressed to at most `atoms` atoms.
+    def power_law(cls, alpha: float, d: int = 1000, mean: float = 1.0, error: float = 1e-6) -> "Spectrum":
+        """lambda_k proportional to k^{-alpha}, k = 1 ... d, with Tr Sigma / d = mean; compressed (see compress)."""
+        alpha, mean = finite("alpha", alpha), positive("mean", mean)
+        lam = np.arange(1.0, count("d", d) + 1) ** -alpha
+        return cls(lam * (mean / lam.mean())).compress(error)
 
-        Neighbouring eigenvalues are merged, fewest first in spread, so that the trace is kept exactly.
+    @classmethod
+    def marchenko_pastur(cls, ratio: float, atoms: int = 48) -> "Spectrum":
+        """The law of X X'/N for white X of shape (d, N), ratio = d/N, mean one; for ratio > 1 with an atom at zero.
+
+        With lambda = 1 + ratio + 2 sqrt(ratio) cos(theta) the density is (2/pi) sin^2(theta) / lambda, smooth and
+        periodic, so that the midpoint rule converges exponentially.
+        """
+        ratio = positive("ratio", ratio)
+        theta = (np.arange(count("atoms", atoms)) + 0.5) * np.pi / atoms
+        lam = 1 + ratio + 2 * np.sqrt(ratio) * np.cos(theta)
+        w = np.sin(theta) ** 2 / lam
+        w *= min(1, 1 / ratio) / w.sum()
+        if ratio > 1:
+            lam, w = np.append(lam, 0.0), np.append(w, 1 - 1 / ratio)
+        return cls(lam, w)
+
+    @classmethod
+    def from_data(cls, x, error: float = 1e-6) -> "Spectrum":
+        """The spectrum of the sample covariance of x, shape (N, d), compressed (see compress).
+
         Raises InputError for an array that is not two-dimensional, has fewer than two rows or holds NaN.
         """
         x = np.asarray(x, dtype=float)
@@ -70,20 +92,16 @@ class Spectrum:
             raise InputError(f"x must have shape (N, d) with N >= 2, but {x.shape} was given")
         if not np.all(np.isfinite(x)):
             raise InputError("x must be finite, but it holds NaN or infinity")
-        lam = np.clip(np.linalg.eigvalsh(np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1])), 0, None)
-        return cls(*_merge(lam, np.full(lam.size, 1 / lam.size), atoms))
+        lam = np.linalg.eigvalsh(np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))
+        # Rounding leaves tiny eigenvalues of either sign where the data have no variance at all.
+        lam[lam < 1e-12 * lam[-1]] = 0.0
+        return cls(lam).compress(error)
 
+    def compress(self, error: float = 1e-6) -> "Spectrum":
+        """The fewest atoms, of those tried, that move no test loss by more than `error`: see theory.compression."""
+        from theory.compression import compress
 
-def _merge(lam: np.ndarray, w: np.ndarray, atoms: int) -> tuple[np.ndarray, np.ndarray]:
-    """Merge the two neighbours whose union moves the second moment least, until `atoms` are left."""
-    lam, w = list(lam), list(w)
-    while len(lam) > atoms:
-        l, q = np.array(lam), np.array(w)
-        cost = q[:-1] * q[1:] / (q[:-1] + q[1:]) * np.diff(l) ** 2
-        k = int(np.argmin(cost))
-        lam[k : k + 2] = [(q[k] * l[k] + q[k + 1] * l[k + 1]) / (q[k] + q[k + 1])]
-        w[k : k + 2] = [q[k] + q[k + 1]]
-    return np.array(lam), np.array(w)
+        return compress(self, positive("error", error))
 
 
 def _shown(values: np.ndarray) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import CONSTANTS
+from theory import RandomFeatures
 from theory.activations import gaussian_constants
 from theory.errors import InputError
 
@@ -58,7 +59,7 @@ def test_a_name_and_its_function_agree():
     "activation, sentence",
     [
         (lambda x: np.maximum(x, 0), "centred"),
-        (lambda x: 0 * x, "not zero"),
+        (lambda x: 0 * x, "constant"),
         (lambda x: 1 / x, "activation"),
         (lambda x: 1.0, "array"),
         ("tanhh", "did you mean 'tanh'"),
@@ -67,3 +68,20 @@ def test_a_name_and_its_function_agree():
 def test_bad_activations_are_refused(activation, sentence):
     with np.errstate(divide="ignore", invalid="ignore"), pytest.raises(InputError, match=sentence):
         gaussian_constants(activation, 0.1)
+
+
+def test_any_activation_is_centred_on_request():
+    """ReLU: mean Gamma / sqrt(2 pi), mu1 = Gamma / 2, variance Gamma^2 (1/2 - 1/(2 pi))."""
+    c = gaussian_constants(lambda x: np.maximum(x, 0), 0.1, 4.0, center=True)
+    assert c.mean == pytest.approx(c.gamma / np.sqrt(2 * np.pi), rel=1e-4)
+    assert c.mu1 == pytest.approx(c.gamma / 2, rel=1e-4)
+    assert c.norm2 == pytest.approx(c.gamma**2 * (0.5 - 0.5 / np.pi), rel=1e-4)
+    assert c.v2 + c.s2 == pytest.approx(c.norm2 - c.mu1**2, rel=1e-4)
+    asked, plain = (gaussian_constants("tanh", 0.1, center=c).s2 for c in (True, False))
+    assert asked == pytest.approx(plain, rel=1e-12)
+
+
+def test_a_shift_changes_nothing_once_centred():
+    plain = RandomFeatures(2, 4, 0.1).learning_curves([1.0, 100.0])
+    shifted = RandomFeatures(2, 4, 0.1, lambda x: np.tanh(x) + 3, center=True).learning_curves([1.0, 100.0])
+    np.testing.assert_allclose(shifted.test, plain.test, rtol=1e-10)

@@ -139,7 +139,7 @@ def test_penalty_is_positive_and_vanishes_with_the_ridge():
 
 
 def test_the_penalty_is_the_derivative_of_the_penalised_loss_by_the_ridge():
-    """At tau = inf the penalised loss is a minimum over A, so d/d(ridge) of it is |penalty| / ridge (Hellmann-Feynman)."""
+    """At tau = inf the penalised loss is a minimum over A, so its slope in the ridge is the penalty over the ridge."""
     ridge, h = 0.02, 1e-4
     up, mid, down = (
         RandomFeatures(2, 4, 0.1, "sin", TWO_ATOMS, 3, r).learning_curves(np.inf) for r in (ridge + h, ridge, ridge - h)
