@@ -11,11 +11,13 @@ import numpy as np
 
 from theory.errors import InputError, positive
 from theory.model import RandomFeatures, SolverError
-from theory.spectra import Spectrum
+from theory.partial import PartialTable
 from theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
 PHASES = ("no_generalization", "underfit", "generalization", "memorization", "architectural_regularization")
+# Relative accuracy of the threshold n*(p), and how far beyond the grid it is looked for.
+THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
 
 
 def classify(tau: float, gen, mem) -> np.ndarray:
@@ -31,66 +33,144 @@ def classify(tau: float, gen, mem) -> np.ndarray:
 
 
 def phase_diagram(
-    psi_n, psi_p, t: float, *, activation="tanh", spectrum: Spectrum = Spectrum(), tau: float | None = None,
-    floor=None, fractions: Fractions = Fractions(), progress: bool = False,
+    psi_n, psi_p, t: float, *, tau: float | None = None, losses_at=(), floor=None, fractions: Fractions = Fractions(),
+    progress: bool = False, resume=None, **model,
 ):
-    """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n as an xarray.Dataset.
+    """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n, and the lines between the phases, as an xarray.Dataset.
 
-    psi_n: (N,) and psi_p: (P,), positive and increasing. tau: if given, the data set also holds `phase` (int8, codes
-    into PHASES) at this training time. floor: see RandomFeatures.timescales. Times are in steps x learning rate / d^2,
-    inf where the event never happens. `solved` is False where the equations could not be solved; times there are nan.
-    Raises InputError for axes that do not increase or other bad values.
+    psi_n: (N,) and psi_p: (P,), positive and increasing. t and `model` (activation, spectrum, copies, ridge, center):
+    as in RandomFeatures. tau: if given, the data set also holds `phase` (int8, codes into PHASES) at this training time
+    and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau. losses_at: training times at which to store `test`
+    and `train` (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
+    `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
+    for up to a factor 1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
+    event never happens. `solved` is False where the equations could not be solved; times there are nan.
+    resume: a path for the rows finished so far, from which an interrupted diagram goes on; removed at the end.
+    Raises InputError for axes that do not increase, other bad values, or a `resume` file of another diagram.
     """
     import xarray
     from tqdm.auto import tqdm
 
     psi_n, psi_p = _axis("psi_n", psi_n), _axis("psi_p", psi_p)
-    if tau is not None:
-        tau = positive("tau", tau)
+    losses_at = _axis("losses_at", losses_at) if len(losses_at) else np.zeros(0)
+    tau = None if tau is None else positive("tau", tau)
+    corner = RandomFeatures(psi_n[0], psi_p[0], t, **model)
+    corner.timescales(floor, fractions)  # meets bad input, and compiles once, before the threads start
 
-    def row(p: float) -> list[tuple[float, float, float, bool]]:
-        return [_times(RandomFeatures(n, p, t, activation, spectrum), floor, fractions) for n in psi_n]
+    def row(p: float) -> np.ndarray:
+        """Columns per psi_n: gen, mem, gap, test and train at losses_at; last column: n*, psi_n of tau_mem = tau."""
+        models = [RandomFeatures(n, p, t, **model) for n in psi_n]
+        times = np.array([_times(m, floor, fractions) for m in models]).T
+        losses = [_losses(m, losses_at) for m in models]
+        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions) for level in (np.inf, tau)]
+        lines += [np.nan] * (1 + 2 * losses_at.size)
+        return np.column_stack([np.vstack([times, np.array(losses).T]), lines])
 
-    row(psi_p[0])  # compiles once, and meets bad input, before threads start
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = tqdm(pool.map(row, psi_p), total=psi_p.size, desc="phase diagram", unit="row", disable=not progress)
-        table = np.array(list(rows))
-    dims = ("psi_p", "psi_n")
-    unit = {"units": "steps x learning rate / d^2"}
+    settings = [
+        psi_n, psi_p, losses_at, t, tau, floor, fractions, corner.constants, corner.spectrum.eigenvalues,
+        corner.spectrum.weights, corner.copies, corner.ridge,
+    ]
+    table = PartialTable((psi_p.size, 3 + 2 * losses_at.size, psi_n.size + 1), settings, resume)
+    missing = table.missing()
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        rows = pool.map(row, psi_p[missing])
+        shown = tqdm(rows, total=missing.size, desc="phase diagram", unit="row", disable=not progress)
+        for i, values in zip(missing, shown):
+            table.put(i, values)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        table.save()
+    table.discard()
+    return _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, table.values)
+
+
+def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, table):
+    grid, lines = table[..., :-1], table[..., -1]
+    dims, unit = ("psi_p", "psi_n"), {"units": "steps x learning rate / d^2"}
+    activation = corner.activation
+    name = activation if isinstance(activation, str) else getattr(activation, "__name__", "callable")
     data = xarray.Dataset(
         {
-            "tau_gen": (dims, table[..., 0], unit | {"long_name": "generalization time"}),
-            "tau_mem": (dims, table[..., 1], unit | {"long_name": "memorization time"}),
-            "tau_gap": (dims, table[..., 2], unit | {"long_name": "time at which test and train loss part"}),
-            "solved": (dims, table[..., 3].astype(bool)),
+            "tau_gen": (dims, grid[:, 0], unit | {"long_name": "generalization time"}),
+            "tau_mem": (dims, grid[:, 1], unit | {"long_name": "memorization time"}),
+            "tau_gap": (dims, grid[:, 2], unit | {"long_name": "time at which test and train loss part"}),
+            "solved": (dims, ~np.isnan(grid[:, 0])),
+            "psi_n_architectural": ("psi_p", lines[:, 0], {"long_name": "n*(p)/d: tau_mem is infinite above"}),
         },
         coords={
             "psi_n": ("psi_n", psi_n, {"long_name": "training points per dimension, n/d"}),
             "psi_p": ("psi_p", psi_p, {"long_name": "features per dimension, p/d"}),
         },
         attrs={
-            "t": float(t),
-            "activation": activation if isinstance(activation, str) else getattr(activation, "__name__", "callable"),
-            "eigenvalues": spectrum.eigenvalues,
-            "weights": spectrum.weights,
+            "t": corner.t,
+            "activation": name,
+            "eigenvalues": corner.spectrum.eigenvalues,
+            "weights": corner.spectrum.weights,
+            "copies": corner.copies,
+            "ridge": corner.ridge,
             "fractions": [fractions.gen, fractions.mem, fractions.gap],
             "floor": "none" if floor is None else floor,
         },
     )
     if tau is not None:
-        data["phase"] = (
-            dims, classify(tau, table[..., 0], table[..., 1]),
-            {"tau": tau, "flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)},
-        )
+        flags = {"tau": tau, "flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)}
+        data["phase"] = dims, classify(tau, grid[:, 0], grid[:, 1]), flags
+        data["psi_n_memorization"] = "psi_p", lines[:, 1], {"long_name": "n/d at which tau_mem is the training time"}
+    if losses_at.size:
+        data = data.assign_coords(loss_tau=("loss_tau", losses_at, unit | {"long_name": "training time"}))
+        for k, loss in enumerate(("test", "train")):
+            part = grid[:, 3 + k * losses_at.size : 3 + (k + 1) * losses_at.size]
+            data[loss] = ("loss_tau", *dims), part.swapaxes(0, 1), {"long_name": f"{loss} loss"}
     return data
 
 
-def _times(model: RandomFeatures, floor, fractions: Fractions) -> tuple[float, float, float, bool]:
+def _times(model: RandomFeatures, floor, fractions: Fractions) -> tuple[float, float, float]:
     try:
         times = model.timescales(floor, fractions)
     except SolverError:
-        return np.nan, np.nan, np.nan, False
-    return times.gen, times.mem, times.gap, True
+        return np.nan, np.nan, np.nan
+    return times.gen, times.mem, times.gap
+
+
+def _losses(model: RandomFeatures, tau: np.ndarray) -> np.ndarray:
+    if not tau.size:
+        return tau
+    try:
+        curves = model.learning_curves(tau)
+    except SolverError:
+        return np.full(2 * tau.size, np.nan)
+    return np.concatenate([curves.test, curves.train])
+
+
+def _crossing(psi_n, mem, level: float | None, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
+    """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
+
+    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, or looked for beyond its ends.
+    """
+    if level is None:
+        return np.nan
+
+    def below(n: float) -> bool:
+        return _times(RandomFeatures(n, psi_p, t, **model), None, fractions)[1] < level
+
+    early = np.flatnonzero(mem < level)
+    low = psi_n[early[-1]] if early.size else psi_n[0]
+    high = psi_n[early[-1] + 1] if early.size and early[-1] + 1 < psi_n.size else low
+    while not early.size and not below(low):
+        low, high = low / 4, low
+        if low * THRESHOLD_REACH < psi_n[0]:
+            return np.nan
+    if high == low:
+        high = 4 * low
+        while below(high):
+            low, high = high, 4 * high
+            if high > psi_n[-1] * THRESHOLD_REACH:
+                return np.nan
+    while high / low > 1 + THRESHOLD_ACCURACY:
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return float(np.sqrt(low * high))
 
 
 def _axis(name: str, values) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 
 from theory import RandomFeatures, Spectrum, phase_diagram
 from theory.errors import InputError
+from theory.partial import PartialTable
 from theory.phases import PHASES, classify
 
 
@@ -40,6 +41,59 @@ def test_a_diagram_survives_the_disk(diagram, tmp_path):
     with xarray.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as again:
         assert np.array_equal(again.tau_mem, diagram.tau_mem) and again.phase.attrs["tau"] == 400.0
         assert again.phase.attrs["flag_meanings"].split() == list(PHASES)
+
+
+def test_lines_between_the_phases_are_where_the_times_say(diagram):
+    """tau_mem crosses the training time at psi_n_memorization and becomes infinite at psi_n_architectural."""
+    spectrum = Spectrum([0.5, 1.5])
+    for p in (4, 64):
+        row = diagram.sel(psi_p=p)
+        mem = lambda n: RandomFeatures(n, p, 0.1, spectrum=spectrum).timescales().mem  # noqa: E731
+        threshold, line = float(row.psi_n_architectural), float(row.psi_n_memorization)
+        assert np.isfinite(mem(0.999 * threshold)) and np.isinf(mem(1.001 * threshold))
+        assert mem(0.999 * line) < 400 < mem(1.001 * line)
+
+
+def test_threshold_beyond_the_grid_is_found():
+    inside = phase_diagram([2, 2048], [16], 0.1).psi_n_architectural.item()
+    below = phase_diagram([2, 4], [16], 0.1).psi_n_architectural.item()
+    above = phase_diagram([1024, 2048], [16], 0.1).psi_n_architectural.item()
+    assert inside == pytest.approx(below, rel=3e-4) and inside == pytest.approx(above, rel=3e-4)
+
+
+def test_losses_copies_and_ridge_are_the_models():
+    data = phase_diagram([2, 8], [4, 6], 0.1, losses_at=[3.0, 300.0], copies=3, ridge=1e-3)
+    curves = RandomFeatures(8, 4, 0.1, copies=3, ridge=1e-3).learning_curves([3.0, 300.0])
+    point = data.sel(psi_n=8, psi_p=4)
+    assert np.array_equal(point.test, curves.test) and np.array_equal(point.train, curves.train)
+    assert data.attrs["copies"] == 3
+
+
+def test_an_interrupted_diagram_goes_on_where_it_was(tmp_path, monkeypatch):
+    axes, path = ([2, 8], [1, 2, 4, 8, 16, 32]), tmp_path / "rows.npz"
+    whole = phase_diagram(*axes, 0.1)
+    put, count = PartialTable.put, []
+
+    def interrupted(self, i, row):
+        put(self, i, row)
+        count.append(i)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PartialTable, "put", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        phase_diagram(*axes, 0.1, resume=path)
+    assert path.exists()
+    with pytest.raises(InputError, match="belongs to another"):
+        phase_diagram(*axes, 0.2, resume=path)
+    again = phase_diagram(*axes, 0.1, resume=path)
+    assert again.identical(whole) and sorted(count) == [0, 1, 2, 3, 4, 5] and not path.exists()
+
+
+def test_a_damaged_resume_file_is_refused(tmp_path):
+    (tmp_path / "rows.npz").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="resume"):
+        phase_diagram([1, 2], [1, 2], 0.1, resume=tmp_path / "rows.npz")
 
 
 @pytest.mark.parametrize("axis", [[2, 1], [1, 1], [0, 1], [], [1, np.nan]])
