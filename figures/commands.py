@@ -71,7 +71,7 @@ def overlay(
     """Lay the measured times of a set of runs over the predicted ones.
 
     The theory knows n/d and the covariance of the images. What stands for the network's size (psi_p) and the optimizer
-    steps in one unit of the theory's time are fitted, and stated; exponents in n are compared without either. Prints
+    steps in one unit of the theory's time are fitted, and stated; exponents in n do not depend on the latter. Prints
     tables, saves them as NetCDF, and a figure (PDF and PNG) beside it.
 
     Args:

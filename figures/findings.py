@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from empirics.runs import RunRecord
 
 SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
+# Exponents in n for 1 << psi_n << psi_p (Bonnaire et al., arXiv 2505.17638).
+LAWS = {"gen": 0, "mem": 1}
 NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
 
 DEFINITIONS = (
@@ -88,8 +90,13 @@ def exponent(event: str, overlay: "xarray.Dataset") -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return sentence + "but the data set no finite interval, so nothing is tested."
     if low <= theory <= high:
-        return sentence + "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
-    return sentence + "outside the interval: they disagree."
+        sentence += "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
+    else:
+        sentence += "outside the interval: they disagree."
+    if event in LAWS:
+        place = "inside" if low <= LAWS[event] <= high else "outside"
+        sentence += f" The law for many images and a much larger network, b = {LAWS[event]}, lies {place} the interval."
+    return sentence
 
 
 def distance(overlay: "xarray.Dataset") -> str:

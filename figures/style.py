@@ -15,7 +15,7 @@ BLACK, BLUE, SKY, GREEN, YELLOW = "#000000", "#0072B2", "#56B4E9", "#009E73", "#
 ORANGE, VERMILION, PURPLE, GREY = "#E69F00", "#D55E00", "#CC79A7", "#999999"
 
 TIME_COLOURS = {"gen": GREEN, "mem": VERMILION, "gap": ORANGE, "copy": PURPLE}
-TIME_MARKERS = {"gen": "o", "mem": "s", "gap": "D", "copy": "X"}
+TIME_MARKERS = {"gen": "o", "mem": "s", "gap": "D", "copy": "v"}
 TIME_LABELS = {"gen": r"$\tau_{gen}$", "mem": r"$\tau_{mem}$", "gap": r"$\tau_{gap}$", "copy": r"$\tau_{copy}$"}
 LOSS_COLOURS = {"train": BLUE, "test": BLACK, "score": PURPLE}
 

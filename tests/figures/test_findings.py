@@ -56,6 +56,13 @@ def test_the_verdict_on_an_exponent(overlay, low, high, predicted, verdict):
     assert verdict in sentence and "τ_mem" in sentence and "1.10" in sentence
 
 
+def test_the_asymptotic_law_is_held_against_the_interval(overlay):
+    assert "b = 1, lies inside" in findings.exponent("mem", overlay)
+    overlay["exponent_low"][2] = 1.05
+    assert "b = 1, lies outside" in findings.exponent("mem", overlay)
+    assert "law" not in findings.exponent("gap", overlay)
+
+
 def test_no_exponent_is_claimed_from_too_few_times(overlay):
     assert "too few" in findings.exponent("copy", overlay)
 
