@@ -38,6 +38,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def steps(value: float) -> str:
+    """Optimizer steps, rounded."""
+    return f"{value:,.0f}"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
@@ -68,11 +73,22 @@ def simulated(data: "xarray.Dataset") -> str:
 
 
 def phases(diagram: "xarray.Dataset") -> str:
-    """Which share of the diagram each phase takes."""
-    names = diagram.phase.attrs["flag_meanings"].split()
-    shares = {name.replace("_", " "): float((diagram.phase == code).mean()) for code, name in enumerate(names)}
-    listed = ", ".join(f"{name} {percent(share)}" for name, share in shares.items() if share)
-    return f"At training time τ = {number(diagram.phase.attrs['tau'])} the plane divides into: {listed}."
+    """Which phases the largest network passes through as psi_n grows, and a growing network at the largest psi_n."""
+    psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
+    return (
+        f"At training time τ = {number(diagram.phase.attrs['tau'])}, with ψ_n growing, the largest network "
+        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at the "
+        f"most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
+    )
+
+
+def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:
+    """The phases along one axis, in order, each but the last with the value up to which it lasts."""
+    names = [phase.attrs["flag_meanings"].split()[code].replace("_", " ") for code in phase.values]
+    ends = [k for k in range(len(names) - 1) if names[k + 1] != names[k]]
+    if not ends:
+        return f"{names[0]} throughout"
+    return ", ".join(f"{names[k]} up to {symbol} = {number(values[k])}" for k in ends) + f", then {names[-1]}"
 
 
 def exponent(event: str, overlay: "xarray.Dataset") -> str:
@@ -119,11 +135,10 @@ def order(overlay: "xarray.Dataset") -> str:
     seen = (overlay.censored.sel(event="mem") == 0) & (overlay.censored.sel(event="gen") == 0)
     runs, observed = overlay.sizes["run"], int(seen.sum())
     first = int((seen & (gen < mem)).sum())
-    text = f"{runs} U-Nets were trained; {observed} of them ran until they memorized, and "
+    text = f"{runs} U-Nets were trained; {'all' if observed == runs else observed} of them ran until they memorized, and "
     if observed == 0:
         return f"{runs} U-Nets were trained; none ran until it memorized."
-    text += "all of these" if first == observed else f"{first} of these"
-    text += " generalized first."
+    text += f"{'all' if first == observed else first} of these generalized first."
     if observed < runs:
         text += f" The other {runs - observed} ended before the event: their times are lower bounds, and are used as such."
     return text
@@ -139,6 +154,11 @@ def summary(overlay: "xarray.Dataset") -> list[str]:
     for n in (sizes[0], sizes[-1]):
         gen, mem = (_steps(*_mean_time(overlay, n, event)) for event in ("gen", "mem"))
         sentences.append(f"On {n} images a U-Net generalized after {gen} optimizer steps and memorized after {mem}.")
+    fitted = 1 + overlay.attrs["psi_p_fitted"]
+    sentences.append(
+        f"With {fitted} fitted {'numbers' if fitted > 1 else 'number'}, predicted and measured times differ by a factor of "
+        f"{overlay.attrs['residual_factor']:.2f} (one standard deviation)."
+    )
     return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
 
 
@@ -163,7 +183,7 @@ def _mean_time(overlay: "xarray.Dataset", n: int, event: str) -> tuple[float, st
 
 
 def _steps(mean: float, bound: str) -> str:
-    return ("more than " if bound else "") + number(mean)
+    return ("more than " if bound else "") + steps(mean)
 
 
 def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
@@ -174,7 +194,7 @@ def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
         row = {"n": str(int(run.n)), "seed": str(int(run.seed))}
         for event in overlay.event.values:
             here = run.sel(event=event)
-            row[SYMBOLS[event]] = ("> " if here.censored else "") + number(float(here.measured))
+            row[SYMBOLS[event]] = ("> " if here.censored else "") + steps(float(here.measured))
         row["copies"] = percent(float(run.f_mem))
         rows.append(row)
     return rows
@@ -191,8 +211,8 @@ def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
                 {
                     "time": SYMBOLS[event],
                     "n": str(int(n)),
-                    "measured": bound + number(mean),
-                    "predicted": "never" if math.isnan(theory) else number(theory),
+                    "measured": bound + steps(mean),
+                    "predicted": "never" if math.isnan(theory) else steps(theory),
                     "ratio": "–" if math.isnan(theory) else bound + f"{mean / theory:.2f}",
                 }
             )

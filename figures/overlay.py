@@ -30,7 +30,7 @@ def build(overlay: "xarray.Dataset") -> Figure:
         here = overlay.sel(event=event)
         axes.plot(overlay.n_line, here.predicted, color=colour)
         n, steps, late = overlay.n.values * _SHIFT[event], here.measured.values, here.censored.values.astype(bool)
-        axes.plot(n[~late], steps[~late], marker, color=colour, markeredgecolor="white", markeredgewidth=0.4)
+        axes.plot(n[~late], steps[~late], marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.4)
         for x, y in zip(n[late], steps[late], strict=True):
             axes.annotate("", (x, 1.6 * y), (x, y), arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 0.8})
         axes.plot(n[late], steps[late], marker, color=colour, markerfacecolor="white")

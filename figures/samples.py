@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from empirics.measure import times_of
 from empirics.metrics import THRESHOLD
 from figures import style
 
@@ -32,15 +33,18 @@ class Samples:
 def before_and_after(records: Sequence["RunRecord"], count: int = 8) -> list[Samples]:
     """The run with the most copies at its end: where its test loss was lowest, and at its end."""
     record = max(records, key=lambda record: record.f_mem[-1])
+    mem = times_of(record).mem
+    symbol = style.TIME_LABELS["mem"]
+    after = f"not yet at {symbol}" if mem.censored else f"after {symbol} = {mem.value:.0f}"
     best = int(np.argmin(record.test_loss))
-    return [_at_milestone(record, k, words, count) for k, words in ((best, "lowest test loss"), (-1, "end of training"))]
+    return [_at_milestone(record, best, "lowest test loss", count), _at_milestone(record, -1, after, count)]
 
 
 def _at_milestone(record: "RunRecord", k: int, words: str, count: int) -> Samples:
     """The first `count` samples, not the best ones, of milestone k."""
     step = int(record.steps[k])
     first, second, index = (values[:count] for values in record.distances(step))
-    title = f"n = {record.config.n}, {words} (step {step})\n{100 * record.f_mem[k]:.0f} % of all samples are copies"
+    title = f"n = {record.config.n}, step {step}, {words}\n{100 * record.f_mem[k]:.0f} % of all samples are copies"
     copied = (first < THRESHOLD * second) | (second == 0)
     return Samples(title, record.samples(step)[:count], record.training_images()[index], copied)
 

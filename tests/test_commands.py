@@ -131,7 +131,7 @@ def test_phase_diagram_saves_the_grid_and_a_figure_beside_it(run, tmp_path):
     assert diagram.phase.shape == (6, 6) and diagram.phase.attrs["tau"] == 50
     assert diagram.psi_n[0] == 1 and diagram.psi_n[-1] == pytest.approx(100)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["pd.nc", "pd.pdf", "pd.png"]
-    assert "At training time τ = 50" in output
+    assert "At training time τ = 50," in output
 
 
 def test_the_bayes_floor_adds_a_region_without_generalization(run, tmp_path):

@@ -30,11 +30,17 @@ def test_distance_of_the_simulation_is_the_largest(curves):
     assert "within 21 %" in findings.simulated(curves)
 
 
-def test_phases_are_shares_of_the_plane(diagram):
+def test_phases_are_named_in_order_with_their_ends(diagram):
     diagram["phase"][:] = 2
     diagram["phase"][:10] = 4
+    diagram["phase"][:, :5] = 3
     text = findings.phases(diagram)
-    assert "generalization 75 %, architectural regularization 25 %" in text and "memorization" not in text
+    n = findings.number(diagram.psi_n.values[4])
+    p = findings.number(diagram.psi_p.values[9])
+    assert f"passes through: memorization up to ψ_n = {n}, then generalization." in text
+    assert text.endswith(f"architectural regularization up to ψ_p = {p}, then generalization.")
+    diagram["phase"][:] = 2
+    assert findings.phases(diagram).count("generalization throughout") == 2
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_no_exponent_is_claimed_from_too_few_times(overlay):
 
 
 def test_order_counts_only_what_was_seen(overlay):
-    assert "6 U-Nets were trained; 6 of them ran until they memorized, and all of these generalized first." in (
+    assert "6 U-Nets were trained; all of them ran until they memorized, and all of these generalized first." in (
         findings.order(overlay)
     )
     overlay["censored"][4:, 2] = True
@@ -110,6 +116,7 @@ def test_a_time_predicted_never_to_come_has_no_ratio(overlay):
 def test_summary_speaks_of_the_fewest_and_of_the_most_images(overlay):
     text = " ".join(findings.summary(overlay))
     assert "On 32 images a U-Net generalized after 60 optimizer steps and memorized after 96." in text
+    assert "With 2 fitted numbers" in text and "a factor of 1.60" in text
     overlay["censored"][4:, 2] = True
     assert "On 128 images a U-Net generalized after 60 optimizer steps and memorized after more than 384." in (
         " ".join(findings.summary(overlay))
