@@ -163,13 +163,12 @@ def double_sums(rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical)
             twice = 2.0 if i == j else 4.0
             s0, s1, s2 = complex(p0, r0), complex(p1, r1), complex(p2, r2)
             n0, n1, n2 = complex(m0, t0), complex(m1, t1), complex(m2, t2)
-            value = qq * population(p, q, s0, s1, s2, noise, kinds, psi_p)
-            value += qc * population(p, bar, n0, n1, n2, noise, kinds, psi_p)
-            total += twice * value.real
-            if empirical:
-                value = qq * training_points(p, q, s0, s1, s2, noise, kinds, psi_p)
-                value += qc * training_points(p, bar, n0, n1, n2, noise, kinds, psi_p)
-                total_emp += twice * value.real
+            for _ in range(2):
+                total += twice * (qq * population(p, q, s0, s1, s2, noise, kinds, psi_p)).real
+                if empirical:
+                    total_emp += twice * (qq * training_points(p, q, s0, s1, s2, noise, kinds, psi_p)).real
+                # The second round is the conjugate node's.
+                q, qq, s0, s1, s2 = bar, qc, n0, n1, n2
     return total, total_emp
 
 

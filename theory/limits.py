@@ -23,10 +23,12 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
     size = kinds.shape[0] + 1
     x = np.empty(2 * size, np.complex128)
     sums = np.zeros(4)
-    samples = kinds[:, 3].sum()
+    samples = 0.0
+    for a in range(size - 1):
+        samples += kinds[a, 3]
     bare = ridge == 0.0 and static[3] == 0.0
     if bare and samples == psi_p:
-        sums[:] = -1.0, np.inf, np.inf, -1.0
+        sums[0], sums[1], sums[2], sums[3] = -1.0, np.inf, np.inf, -1.0
         return sums, 0.0, DIVERGES
     far, near = 20.0 * (bound + ridge), NEAR_ZERO * bound
     start(complex(-ridge - far), x, lam, w, kinds, psi_p)
@@ -39,7 +41,8 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
     unit, z = 1.0, -ridge
     if bare and samples < psi_p:
         unit, z = 0.0, -1.0
-        x[:size] *= near
+        for i in range(size):
+            x[i] *= near
     step, _ = newton(complex(z), x, lam, w, kinds, static, psi_p, unit)
     if not (step < CONVERGED and x[0].real > 0.0):
         return sums, 0.0, LOST

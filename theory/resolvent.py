@@ -224,7 +224,8 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
             else:
                 good = good and trial[i].real > 0.0
         if good:
-            x[:] = trial
+            for i in range(2 * size):
+                x[i] = trial[i]
             s = target
             left = 0.0 if last else left - move
             if used < 6:

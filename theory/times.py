@@ -32,7 +32,8 @@ def losses(s_from, s, x_from, x, rows, inverses, wanted, problem):
     directions, weights, ridge, noise, lam, w, kinds, static, psi_p = problem
     worst = half = inverse = first = 0.0
     for j in range(directions.size):
-        x[j] = x_from[j]
+        for i in range(x.shape[1]):
+            x[j, i] = x_from[j, i]
         step = follow(directions[j], -ridge, s_from, s, x[j], lam, w, kinds, static, psi_p)
         worst = max(worst, step)
         describe(x[j], 1.0, noise, lam, w, kinds, static, rows[j], inverses[j])
@@ -94,8 +95,8 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
     x = np.empty((nodes, size), np.complex128)
     rows = np.zeros((nodes, COLUMNS), np.complex128)
     inverses = np.empty((nodes, lam.size), np.complex128)
-    log_s, test, train = np.empty(LONGEST), np.empty(LONGEST), np.full(LONGEST, np.nan)
-    inverse = np.empty(LONGEST)
+    log_s, test, inverse = np.empty(LONGEST), np.empty(LONGEST), np.empty(LONGEST)
+    train = np.nan * np.ones(LONGEST)
 
     sums, square, status = infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, np.empty(lam.size))
     if status == LIMIT_LOST:
