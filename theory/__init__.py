@@ -9,6 +9,8 @@ _HOME = {
     "RandomFeatures": "model",
     "Spectrum": "spectra",
     "phase_diagram": "phases",
+    "cost": "budget",
+    "descend": "descent",
     "simulate": "finite_size",
 }
 __all__ = sorted(_HOME)
