@@ -1,9 +1,10 @@
 """Measured times against predicted ones: the map from a real network to the random-features model, fitted and stated.
 
-The theory knows psi_n = n/d, psi_p = p/d and tau; an experiment knows n, a network and optimizer steps. What is known is
-put in as it is: d is the number of values per image and the spectrum is that of the images' covariance. What is not
+The theory knows psi_n = n/d, psi_p = p/d and tau; an experiment knows n, a network and optimizer steps. What is known
+is put in as it is: d is the number of values per image and the spectrum is that of the images' covariance. What is not
 known is fitted, and there are two such numbers: psi_p, which stands for the network's size, and the optimizer steps in
-one unit of tau. Both come from tau_gen and tau_mem of all runs at once. Exponents of the times in n need neither.
+one unit of tau. Both come from tau_gen and tau_mem of all runs at once. The exponents of the times in n do not depend on
+the unit of time, and little on psi_p.
 """
 
 from collections.abc import Sequence
@@ -60,8 +61,8 @@ def fit_map(
 ) -> Map:
     """Fit psi_p (on the grid) and steps_per_tau by maximum likelihood of log-normal residuals, censored ones included.
 
-    n: shape (R,), training points of each run. steps, censored: shape (R, 2), its times tau_gen and tau_mem in optimizer
-    steps and whether the run ended before the event (then the value is the run's length).
+    n: shape (R,), training points of each run. steps, censored: shape (R, 2), its times tau_gen and tau_mem in
+    optimizer steps and whether the run ended before the event (then the value is the run's length).
     Raises InputError if fewer than three times were observed or no psi_p on the grid predicts all of those.
     """
     if np.sum(~censored) < 3:
@@ -81,6 +82,7 @@ def fit_map(
         late = censored[~never]
         data = CensoredData(uncensored=residual[~late], right=residual[late])
         shift, spread = norm.fit(data)
+        spread = max(spread, 1e-9)  # a perfect fit would have no likelihood
         likelihood = norm.logpdf(residual[~late], shift, spread).sum() + norm.logsf(residual[late], shift, spread).sum()
         if likelihood > best:
             best = likelihood
@@ -102,8 +104,8 @@ def compare(records: Sequence["RunRecord"], t: float | None = None, psi_p: float
     """Measured and predicted times of a set of runs that differ in n and seed alone, in optimizer steps.
 
     t: diffusion time of the losses, by default the runs' first. psi_p: hidden units per dimension that stand for the
-    network, fitted if None. Returns variables measured and censored (run, event), predicted (n_line, event) with NaN for
-    never, f_mem (run) at the end of each run, exponent, exponent_low, exponent_high and exponent_predicted (event); the
+    network, fitted if None. Returns variables measured and censored (run, event), predicted (n_line, event) with NaN
+    for never, f_mem (run) at the end of each run, exponent, exponent_low, exponent_high and exponent_predicted (event); the
     map is in the attributes. Raises InputError if the runs differ otherwise, or are too few to fit the map.
     """
     import xarray

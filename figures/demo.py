@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 MODEL, PROBLEM, GRID = ModelFlags(), ProblemFlags(), GridFlags()
 TITLE = "When does a diffusion model generalize, and when does it memorize?"
 SIMULATED_DIMENSION = 100
-PHASES_AT = 1000.0
-"""Training time of the phase diagram, in units of tau."""
+PHASES_AT = 1000.0  # training time of the phase diagram, in units of tau
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
     from empirics.sweeps import run_all
     from figures.comparison import compare
 
+    print("six steps, at most ten minutes on two cores; if interrupted, the same command goes on where it stopped")
     with _step(1, "learning curves in closed form (the first time, half a minute to compile)"):
         curves = _kept(out / "learning_curves.nc", asdict(MODEL), lambda: prediction(MODEL))
     with _step(2, "exact simulation of a finite network (about ten seconds)"):

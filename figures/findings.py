@@ -52,8 +52,8 @@ def predicted(curves: "xarray.Dataset") -> str:
     times = curves.attrs
     gen, mem = times["tau_gen"], times["tau_mem"]
     start = (
-        f"A network with ψ_n = {times['psi_n']:g} training points and ψ_p = {times['psi_p']:g} hidden units per dimension, "
-        f"learning the score at t = {times['t']:g}, generalizes at τ_gen = {number(gen)}"
+        f"A network with ψ_n = {times['psi_n']:g} training points and ψ_p = {times['psi_p']:g} hidden units per "
+        f"dimension, learning the score at t = {times['t']:g}, generalizes at τ_gen = {number(gen)}"
     )
     if math.isinf(mem):
         return f"{start} and never memorizes: it is too small to (architectural regularization)."
@@ -67,8 +67,8 @@ def simulated(data: "xarray.Dataset") -> str:
     """How far one finite network is from the closed form."""
     worst = max(float(np.abs(data[f"simulated_{name}"] / data[name] - 1).max()) for name in ("train", "test"))
     return (
-        f"The exact dynamics of one finite network in d = {data.attrs['d']} dimensions follow the predicted train and test "
-        f"losses within {percent(worst)} at every training time shown."
+        f"The exact dynamics of one finite network in d = {data.attrs['d']} dimensions follow the predicted train and "
+        f"test losses within {percent(worst)} at every training time shown."
     )
 
 
@@ -77,8 +77,8 @@ def phases(diagram: "xarray.Dataset") -> str:
     psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
     return (
         f"At training time τ = {number(diagram.phase.attrs['tau'])}, with ψ_n growing, the largest network "
-        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at the "
-        f"most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
+        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
+        f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
     )
 
 
@@ -119,12 +119,12 @@ def distance(overlay: "xarray.Dataset") -> str:
     """What was fitted, and how far measured and predicted times are apart after it."""
     attrs = overlay.attrs
     edge = " The best ψ_p is the last one tried, so the data do not fix it." if attrs["psi_p_at_edge"] else ""
-    fitted = "one number was fitted" if not attrs["psi_p_fitted"] else "two numbers were fitted"
-    psi_p = f"ψ_p = {number(attrs['psi_p'])}, {'fitted' if attrs['psi_p_fitted'] else 'chosen'}, stands for the U-Net's size"
+    fitted, source = ("two numbers were", "fitted") if attrs["psi_p_fitted"] else ("one number was", "chosen")
     return (
-        f"To lay the U-Net's steps over the theory's τ, {fitted} to {attrs['points']} times (τ_gen and τ_mem of all runs): "
-        f"one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and {psi_p}. Not fitted: ψ_n = n/{attrs['d']} "
-        f"and the covariance of the images. After this, measured and predicted times differ by a factor of "
+        f"To lay the U-Net's steps over the theory's τ, {fitted} fitted to {attrs['points']} times (τ_gen and τ_mem of "
+        f"all runs): one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and "
+        f"ψ_p = {number(attrs['psi_p'])}, {source}, stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and the "
+        f"covariance of the images. After this, measured and predicted times differ by a factor of "
         f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)." + edge
     )
 
@@ -135,12 +135,13 @@ def order(overlay: "xarray.Dataset") -> str:
     seen = (overlay.censored.sel(event="mem") == 0) & (overlay.censored.sel(event="gen") == 0)
     runs, observed = overlay.sizes["run"], int(seen.sum())
     first = int((seen & (gen < mem)).sum())
-    text = f"{runs} U-Nets were trained; {'all' if observed == runs else observed} of them ran until they memorized, and "
+    text = f"{runs} U-Nets were trained; "
     if observed == 0:
-        return f"{runs} U-Nets were trained; none ran until it memorized."
+        return text + "none ran until it memorized."
+    text += f"{'all' if observed == runs else observed} of them ran until they memorized, and "
     text += f"{'all' if first == observed else first} of these generalized first."
     if observed < runs:
-        text += f" The other {runs - observed} ended before the event: their times are lower bounds, and are used as such."
+        text += f" The other {runs - observed} ended before: their times are lower bounds, and are used as such."
     return text
 
 
@@ -156,8 +157,8 @@ def summary(overlay: "xarray.Dataset") -> list[str]:
         sentences.append(f"On {n} images a U-Net generalized after {gen} optimizer steps and memorized after {mem}.")
     fitted = 1 + overlay.attrs["psi_p_fitted"]
     sentences.append(
-        f"With {fitted} fitted {'numbers' if fitted > 1 else 'number'}, predicted and measured times differ by a factor of "
-        f"{overlay.attrs['residual_factor']:.2f} (one standard deviation)."
+        f"With {fitted} fitted {'numbers' if fitted > 1 else 'number'}, predicted and measured times differ by a factor "
+        f"of {overlay.attrs['residual_factor']:.2f} (one standard deviation)."
     )
     return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
 

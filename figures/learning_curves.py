@@ -19,7 +19,8 @@ LABELS = {"train": "train loss", "test": "test loss", "score": "score error"}
 def build(curves: "xarray.Dataset") -> Figure:
     """Draw a prediction (see theory.commands.prediction): losses above, score error below, times marked.
 
-    curves: train, test and score over dimension tau, attributes tau_gen, tau_mem, tau_gap (steps x learning rate / d^2).
+    curves: train, test and score over dimension tau, and attributes tau_gen, tau_mem, tau_gap, all in
+    steps x learning rate / d^2.
     """
     figure, losses, score = panels(curves)
     for name, axes in (("train", losses), ("test", losses), ("score", score)):

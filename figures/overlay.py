@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Side by side within a few per cent of n, so that the markers of one n do not hide one another.
 _SHIFT = {"gen": 0.97, "gap": 0.94, "mem": 1.0, "copy": 1.05}
+_SEEN = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
 @style.styled
@@ -30,7 +31,7 @@ def build(overlay: "xarray.Dataset") -> Figure:
         here = overlay.sel(event=event)
         axes.plot(overlay.n_line, here.predicted, color=colour)
         n, steps, late = overlay.n.values * _SHIFT[event], here.measured.values, here.censored.values.astype(bool)
-        axes.plot(n[~late], steps[~late], marker, color=colour, markersize=5, markeredgecolor="white", markeredgewidth=0.4)
+        axes.plot(n[~late], steps[~late], marker, **_SEEN, color=colour)
         for x, y in zip(n[late], steps[late], strict=True):
             axes.annotate("", (x, 1.6 * y), (x, y), arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 0.8})
         axes.plot(n[late], steps[late], marker, color=colour, markerfacecolor="white")

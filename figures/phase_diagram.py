@@ -1,4 +1,4 @@
-"""The phase diagram: what a network of p units has learned from n points at one training time, and tau_mem's contours."""
+"""The phase diagram: what a network of p units has made of n points at one training time, and tau_mem's contours."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The front door: every command answers quickly, refuses what is wrong in one sentence, and leaves nothing behind then."""
+"""The front door: every command answers quickly; what is wrong is refused in one sentence, and nothing is written."""
 
 import json
 import subprocess

@@ -53,8 +53,8 @@ class ModelFlags(ProblemFlags):
 def predict(model: ModelFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
     """Predict the learning curves and the times of generalization and memorization in closed form.
 
-    Prints the train loss, the test loss and the score error against the training time tau (steps x learning rate / d^2),
-    then tau_gen, tau_mem and tau_gap.
+    Prints the train loss, the test loss and the score error against the training time tau
+    (steps x learning rate / d^2), then tau_gen, tau_mem and tau_gap.
 
     Args:
         model: The network and its data.
@@ -105,7 +105,7 @@ def training_times(tau: tuple[float, ...]):
 
 
 def window(gen: float, mem: float, points: int = 96):
-    """Log-spaced training times from well before tau_gen to well after tau_mem (or 1000 tau_gen if that is infinite)."""
+    """Log-spaced training times from well before tau_gen to well after tau_mem, or to 1000 tau_gen if that is inf."""
     import numpy as np
 
     return np.geomspace(gen / 100, 10 * (mem if math.isfinite(mem) else 100 * gen), points)
@@ -129,8 +129,8 @@ def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
     lines = [f"{'tau':>11} {'train loss':>11} {'test loss':>11} {'score error':>12}"]
     shown = np.unique(np.linspace(0, curves.tau.size - 1, min(rows, curves.tau.size)).round().astype(int))
     for k in shown:
-        row = curves.isel(tau=k)
-        lines.append(f"{row.tau.item():11.4g} {row.train.item():11.5f} {row.test.item():11.5f} {row.score.item():12.5g}")
+        tau, train, test, score = (float(curves[name][k]) for name in ("tau", "train", "test", "score"))
+        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} {score:12.5g}")
     return "\n".join(lines + ["", *times_lines(curves.attrs)])
 
 

@@ -34,7 +34,8 @@ def _probe(name: str, path: Path, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"{name} must be a path that can be written, but '{path}' was given: {error.strerror}") from None
+        reason = error.strerror
+        raise InputError(f"{name} must be a path that can be written, but '{path}' was given: {reason}") from None
 
 
 @contextmanager

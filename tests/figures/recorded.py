@@ -12,7 +12,7 @@ BASE_LOSS, FALL = 0.2, 0.8
 
 
 def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int = 4000, **config) -> runs.RunRecord:
-    """Record a run on digits whose test loss is within 5 % of its best near step `gen` and has risen by 10 % near `mem`.
+    """Record a run on digits with a test loss within 5 % of its best near step `gen`, and risen by 10 % near `mem`.
 
     From `mem` on, every second sample is an exact copy of a training image.
     """
@@ -45,7 +45,7 @@ def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int 
 
 
 def losses(step, gen: float, mem: float):
-    """Train and test loss: an exponential fall that has 5 % left at `gen`, and a linear rise that reaches 10 % at `mem`."""
+    """Train and test loss: an exponential fall with 5 % left at `gen`, and a linear rise that reaches 10 % at `mem`."""
     fall = FALL * np.exp(-step * np.log(20) / gen)
     return BASE_LOSS + fall, BASE_LOSS + fall + 0.1 * FALL * step / mem
 

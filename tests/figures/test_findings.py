@@ -79,7 +79,7 @@ def test_order_counts_only_what_was_seen(overlay):
     )
     overlay["censored"][4:, 2] = True
     text = findings.order(overlay)
-    assert "4 of them" in text and "The other 2 ended before" in text
+    assert "4 of them" in text and "The other 2 ended before:" in text
     overlay["measured"][0, 0] = 1e4
     assert "3 of these generalized first" in findings.order(overlay)
     overlay["censored"][:, 2] = True

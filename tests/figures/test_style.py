@@ -1,4 +1,4 @@
-"""What every figure must be in print: readable at column width, nothing cut off, fonts embedded, the same bytes twice."""
+"""What every figure must be: readable at column width, nothing cut off, fonts embedded, the same bytes twice."""
 
 import re
 import zlib
