@@ -15,8 +15,8 @@ from theory.errors import InputError
 from theory.model import RandomFeatures, SolverError
 from theory.resolvent import Equations
 
-# A Newton step, relative to the imaginary parts, leaves its square as error. Rounding stops it earlier where these are
-# small, next to an edge or to a light bulk.
+# A Newton step, relative to the unknowns' imaginary parts, leaves its square as error. Rounding stops it earlier where
+# these are small, next to an edge or to a light bulk.
 CONVERGED, STALLED = 1e-8, 1e-2
 # Mass and mean by integration may miss their exact values by this before the result is refused.
 REFUSED = 1e-8
@@ -113,7 +113,8 @@ def stieltjes(model: RandomFeatures, z) -> np.ndarray:
     not be solved. Source: shared theory section 3; at infinitely many copies the saddle point of [B].
 
     >>> from theory import RandomFeatures
-    >>> print(np.round(stieltjes(RandomFeatures(psi_n=4, psi_p=8, t=0.1), [-1.0, 1 + 1j]), 6))
+    >>> print(stieltjes(RandomFeatures(psi_n=4, psi_p=8, t=0.1), [-1.0, 1 + 1j]).round(6))
+    [ 0.890695+0.j       -0.396836+0.498538j]
     """
     z = np.array(z, dtype=complex)
     if not np.all(np.isfinite(z)):
@@ -214,21 +215,28 @@ def _enclosed(equations: Equations, low: Gap, high: Gap) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _relative(move, x):
+    """A step relative to the imaginary part of x; where that is tiny, the real part can be known to rounding only."""
+    return max(abs(move.real) / max(abs(x.imag), 1e-7 * abs(x)), abs(move.imag / x.imag))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _solve(z, x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Newton's method for all unknowns at z (from gamma_s) from the guess x, in place; True if the result is physical."""
     previous = np.inf
     for _ in range(60):
-        at, slope, change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+        at, slope, change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
         move = (z - at - change) / slope
         x[0] += move
-        step = abs(move) / abs(x[0].imag)
+        step = _relative(move, x[0])
         for a in range(shift.size):
             move_a = shift[a] + tangent[a] * move
             x[a + 1] += move_a
-            step = max(step, abs(move_a) / abs(x[a + 1].imag))
+            step = max(step, _relative(move_a, x[a + 1]))
         if step < CONVERGED or (step < STALLED and step >= 0.5 * previous):
             for i in range(x.size):
-                if not x[i].imag > 0.0:
+                # On the way to an unphysical real solution the imaginary part ends as a denormal number.
+                if not x[i].imag > 1e-200:
                     return False
             return True
         if not np.isfinite(step):
@@ -262,7 +270,7 @@ def _along(z, start, real, lam, w, kinds, constant, psi_p):
     x, trial = real.astype(np.complex128), np.empty(size, np.complex128)
     tangent, shift = np.empty(size - 1, np.complex128), np.empty(size - 1, np.complex128)
     out = np.full(z.size, complex(np.nan))
-    _z, slope, _change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+    _z, slope, _change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
     # Into the upper half-plane along the tangent of the real solution.
     ahead = (z[0] - start) / slope
     x[0] += ahead
@@ -317,7 +325,7 @@ def _sweep(positions, lower, upper, edge, lam, w, kinds, constant, psi_p):
         x[0] += displacement
         for a in range(size - 1):
             x[a + 1] += tangent[a] * displacement
-        at, _slope, change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+        at, _slope, change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
         here = (at + change).real
         if lower < here < upper and _solve(complex(here), x, tangent, shift, lam, w, kinds, constant, psi_p):
             break

@@ -31,7 +31,7 @@ STALLED = 1e-6
 # An edge is bracketed to this in log G. The error of z is its square, but next to a light bulk in small units.
 BRACKET = 1e-15
 # Masses below two gaps differ by more; those below two points of one gap by rounding only.
-SAME_MASS = 1e-11
+SAME_MASS = 1e-13
 # Nodes per decade of the parameter y, and the decades around each atom that are searched.
 PER_DECADE, DECADES = 12, 14
 # Nodes put between two of them where the solution enters or leaves the spectrum.
@@ -61,10 +61,10 @@ def gaps(equations: Equations) -> list[Gap]:
     """
     problem = arrays(equations)
     found = _search(_nodes(problem[0]), *problem)
+    found = found[np.argsort(found[:, 0])]
+    groups = np.split(found, np.flatnonzero(np.diff(found[:, 0]) > SAME_MASS) + 1)
     # One solution per gap is enough to walk through it: the one farthest from the edges.
-    found = found[np.argsort(-found[:, 1])]
-    _, first = np.unique(found[:, 0].round(11), return_index=True)
-    rows = [(float(row[0]), row[2:]) for row in found[first]]
+    rows = [(float(group[0, 0]), group[group[:, 1].argmax(), 2:]) for group in groups if len(group)]
     atom = atom_weight(equations)
     if rows and atom > 0 and not any(abs(below - atom) < SAME_MASS for below, _ in rows):
         rows.insert(1, (atom, _through_pole(rows[0][1].copy(), atom, *problem)))
@@ -116,8 +116,8 @@ def _nodes(lam) -> np.ndarray:
 def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Linearize the equations at x = [G, e_0(, e_1)].
 
-    Fills tangent = de/dG and shift = the Newton step of e at fixed G, (T,). Returns z(x) - gamma_s, dz/dG along the curve of
-    solutions, and the change of z that goes with the shift.
+    Fills tangent = de/dG and shift = the Newton step of e at fixed G, (T,). Returns z(x) - gamma_s, dz/dG along the curve
+    of solutions, the change of z that goes with the shift, and the determinant of the equations for e.
     """
     g = x[0]
     m0, m1 = constant + 0 * g, 0 * g
@@ -144,7 +144,7 @@ def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     if kinds.shape[0] == 1:
         tangent[0] = pull / nu / h00
         shift[0] = -miss / h00
-        return z, slope - pull / (e * e) * tangent[0], -pull / (e * e) * shift[0]
+        return z, slope - pull / (e * e) * tangent[0], -pull / (e * e) * shift[0], h00
     b0, b, mu, f = kinds[1, 0], kinds[1, 2], kinds[1, 3], x[2]
     pull_b = b0 * j0 + b
     miss_b = f - 1 - g / mu * (b0 * i0 + b)
@@ -157,7 +157,7 @@ def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     shift[0] = (-miss * h11 + h01 * miss_b) / det
     shift[1] = (-h00 * miss_b + h10 * miss) / det
     slope -= pull / (e * e) * tangent[0] + pull_b / (f * f) * tangent[1]
-    return z, slope, -pull / (e * e) * shift[0] - pull_b / (f * f) * shift[1]
+    return z, slope, -pull / (e * e) * shift[0] - pull_b / (f * f) * shift[1], det
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -165,13 +165,13 @@ def _settle(x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Solve for e at fixed G, in place. Returns (z, dz/dG), dz/dG = -1 where there is no rising solution."""
     previous = np.inf
     for _ in range(40):
-        z, slope, _change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+        z, slope, _change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
         step = 0.0
         for a in range(shift.size):
             step = max(step, abs(shift[a] / x[a + 1]))
             x[a + 1] += shift[a]
         if step < CONVERGED or (step < STALLED and step >= 0.9 * previous):
-            z, slope, _change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+            z, slope, _change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
             for a in range(shift.size):
                 if not tangent[a] > 0.0:
                     return z, -1.0
@@ -225,15 +225,16 @@ def _point(y, sheet, x, lam, w, kinds, constant, psi_p):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _margin(y, sheet, x, tangent, shift, lam, w, kinds, constant, psi_p):
-    """G^2 (dz/dG) / psi_p at parameter y: in (0, 1] in a gap by Cauchy-Schwarz, negative inside the spectrum."""
+    """Positive where parameter y may lie in a gap, and smooth up to poles: how far the solution is from turning.
+
+    G^2 (dz/dG) / psi_p and the determinant of the equations for e are both in (0, 1] in a gap; their product is the
+    determinant of all equations.
+    """
     if not _point(y, sheet, x, lam, w, kinds, constant, psi_p):
         return -np.inf
-    _z, slope, _change = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
-    margin = slope * x[0] * x[0] / psi_p
-    for a in range(tangent.size):
-        if not tangent[a] > 0.0:
-            return -np.inf
-    return margin if margin <= 1.0 + 1e-6 else -np.inf
+    _z, slope, _change, det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+    value = min(slope * det * x[0] * x[0] / psi_p, det)
+    return value if np.isfinite(value) else -np.inf
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -303,10 +304,11 @@ def _record(y, sheet, row, x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Fill row with [mass below, margin, x] of the solution at parameter y, solved to rounding; 0 if it is none."""
     _point(y, sheet, x, lam, w, kinds, constant, psi_p)
     _z, slope = _settle(x, tangent, shift, lam, w, kinds, constant, psi_p)
-    if not slope > 0.0:
+    margin = slope * x[0] * x[0] / psi_p
+    if not 0.0 < margin < 1.0 + 1e-6:
         return 0
     row[0] = _below(x, lam, w, kinds, constant, psi_p)
-    row[1] = slope * x[0] * x[0] / psi_p
+    row[1] = margin
     row[2:] = x
     return 1
 
@@ -347,12 +349,14 @@ def walk(x, target, lam, w, kinds, constant, psi_p):
 def _through_pole(x, atom, lam, w, kinds, constant, psi_p):
     """A solution just above the atom from one below it, in place: at the pole all unknowns change sign."""
     tangent, shift = np.empty(x.size - 1), np.empty(x.size - 1)
-    z = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)[0]
+    z = -1.0
     trial = x.copy()
-    for _ in range(60):
-        z = walk(x, 0.5 * z, lam, w, kinds, constant, psi_p)
+    for _ in range(100):
+        walk(x, z, lam, w, kinds, constant, psi_p)
         trial[:] = -x
-        _z, slope = _settle(trial, tangent, shift, lam, w, kinds, constant, psi_p)
-        if slope > 0.0 and abs(_below(trial, lam, w, kinds, constant, psi_p) - atom) < SAME_MASS:
+        above, slope = _settle(trial, tangent, shift, lam, w, kinds, constant, psi_p)
+        mass = _below(trial, lam, w, kinds, constant, psi_p)
+        if slope > 0.0 and 0.0 < above < -2.0 * z and abs(mass - atom) < SAME_MASS:
             break
+        z *= 0.25
     return trial
