@@ -25,7 +25,7 @@ def nearest_two(samples, images):
     first, second, index = [], [], []
     for chunk in samples.flatten(1).split(_CHUNK):
         candidates = (half_norms - chunk @ images.T).topk(min(_CANDIDATES, len(images)), largest=False).indices
-        exact = (chunk[:, None].double() - images[candidates].double()).square().sum(2).sqrt()
+        exact = (chunk[:, None] - images[candidates]).square().sum(2).sqrt()
         distances, order = exact.sort(dim=1)
         first.append(distances[:, 0])
         second.append(distances[:, 1])

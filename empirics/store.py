@@ -13,8 +13,11 @@ class DamagedFile(Exception):
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a kill or a power cut at any moment leaves the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write a file so that a kill or a power cut at any moment leaves the old file or the new one.
+
+    One process at a time may write to a directory; what a kill leaves behind is overwritten by the next write there.
+    """
+    temporary = path.with_name(".partial")
     with open(temporary, "wb") as file:
         file.write(content)
         file.flush()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -36,7 +37,7 @@ def run_all(
     stop = context.Event()
     order = sorted(range(len(configs)), key=lambda i: -configs[i].steps)
     done = {i: configs[i].steps for i in order if _finished(root / configs[i].key)}
-    with ProcessPoolExecutor(workers, context, _begin, (progress, stop, os.getpid())) as executor:
+    with ProcessPoolExecutor(workers, context, _begin, (progress, stop)) as executor:
         futures = {i: executor.submit(_run, i, configs[i], root / configs[i].key) for i in order if i not in done}
         try:
             with tqdm(total=sum(c.steps for c in configs), desc=title, unit="step", disable=None) as bar:
@@ -62,7 +63,7 @@ def _finished(directory: Path) -> bool:
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
 
 
-def _begin(progress, stop, parent: int) -> None:
+def _begin(progress, stop) -> None:
     """In each worker: one thread (the networks are small), and the means to report and to be stopped."""
     import torch
 
@@ -70,11 +71,18 @@ def _begin(progress, stop, parent: int) -> None:
     torch.set_num_threads(1)
     # An interrupt reaches the whole process group; the parent passes it on through `stop`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A killed parent passes on nothing. Runs can be cut at any moment, so its workers just end.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def _report(run: int, step: int) -> None:
         progress[run] = step
-        if stop.is_set() or os.getppid() != parent:
+        if stop.is_set():
             raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _run(run: int, config: TrainConfig, directory: Path) -> None:

@@ -72,7 +72,7 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
         "status": "running",
         "wall_time": elapsed,
         "parameters": sum(p.numel() for p in plain.parameters()),
-        "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(),
         "versions": {name: importlib.metadata.version(name) for name in ("genmem", "torch", "diffusers", "accelerate")},
