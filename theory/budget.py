@@ -15,6 +15,8 @@ from theory.network import sizes
 
 # Features and points that stand for all when the length of the Hermite series is estimated.
 _FEATURES, _POINTS = 512, 32
+# Seconds of choosing the quadrature and of calls, which small networks notice.
+_OVERHEAD = 0.03
 _GIGA = 1e9
 
 
@@ -38,11 +40,13 @@ class Cost:
         )
 
 
-def cost(model: RandomFeatures, d: int | None = None, *, data=None, held_out=None, draws: int = 1, times: int = 100):
+def cost(
+    model: RandomFeatures, d: int | None = None, *, data=None, held_out=None, draws: int = 1, times: int = 100
+) -> Cost:
     """Estimate the Cost of theory.simulate with these arguments at `times` training times.
 
     Memory is counted from the arrays that live at once; time from the operations, at rates measured on this machine
-    within about 0.2 s. Raises InputError as `simulate` does for sizes that make no sense.
+    in about half a second. Raises InputError as `simulate` does for sizes that make no sense.
     """
     d, n, p = sizes(model, d, data)
     population = 1 if held_out is None else len(held_out)
@@ -54,14 +58,20 @@ def memory(model: RandomFeatures, d: int | None = None, *, data=None, held_out=N
     """Peak memory of theory.simulate in bytes, above what Python and its libraries take."""
     d, n, p = sizes(model, d, data)
     population = 1 if held_out is None else len(held_out)
-    copies = model.copies if np.isfinite(model.copies) else 0
-    network = p * d + (1 + copies) * n * d + 2 * population * d
-    # LAPACK's divide and conquer works in 2 p^2 beside the matrix. Later, the eigenvectors, one more matrix of moments,
-    # its coefficients and its blocks of rows are held at once, with V in both bases and the flow at every time.
-    decomposition = 3 * p**2 + p * d
-    coefficients = 2 * min(BLOCK, 10 * p * max(n, population)) + 3 * QUADRATURE_BLOCK
-    quadratic = 2 * p**2 + 3 * p * d + 2 * p * times + max(coefficients, 4 * ROWS * p)
-    return 8.0 * (network + max(decomposition, quadratic))
+    drawn = np.isfinite(model.copies)
+    network = p * d + (2 + (model.copies if drawn else 0)) * n * d + 2 * population * d
+    matrix, labels = p**2, p * d
+
+    def coefficients(points: int) -> float:
+        return 1.3 * min(BLOCK, 8 * p * points) + 3 * QUADRATURE_BLOCK
+
+    # The training moments; LAPACK's divide and conquer, which works in 2 p^2 beside the matrix; then the eigenvectors
+    # with one more matrix, its coefficients or blocks of rows, V in both bases and the flow at every time.
+    first = matrix + labels + (0 if drawn else coefficients(n))
+    decomposition = 3 * matrix + labels
+    again = coefficients(max(population, n if drawn else 1))
+    losses = 2 * matrix + 3 * labels + 2 * p * times + max(again, 4 * ROWS * p)
+    return 8.0 * (network + max(first, decomposition, losses))
 
 
 def require_memory(needed: float) -> None:
@@ -94,12 +104,12 @@ def _seconds(model, d: int, n: int, p: int, population: int, data) -> float:
     def average(number: int) -> float:
         """Of the noise integrated at `number` points, half of each symmetric product done.
 
-        A pass over memory is taken as ten operations of a product, and thin products as a third as fast as square ones.
+        A pass over memory is taken as ten operations of a large square product; blocks are half as fast, thin ones a third.
         """
-        series = p**2 * number * (order + 1) + 6 * p * number * nodes * (order + 2) + p**2 * (d + 20 * order)
+        series = 2 * p**2 * number * (order + 1) + 6 * p * number * nodes * (order + 2) + p**2 * (d + 20 * order)
         return product * series + activation * p * number * nodes
 
-    total = average(population) + decomposition * p**3 + product * (4 * p**3 + 8 * p**2 * d)
+    total = _OVERHEAD + average(population) + decomposition * p**3 + product * (4 * p**3 + 8 * p**2 * d)
     if np.isinf(model.copies):
         return total + average(n)
     drawn = model.copies * n * (2 * p**2 + 4 * p * d) * product + activation * p * n * model.copies
@@ -119,9 +129,9 @@ def _rates() -> tuple[float, float]:
 
 
 def _least_time(work) -> float:
-    """The shortest of five runs: the first may start the libraries' threads, and others may be disturbed."""
+    """The shortest of up to five runs in 0.1 s: the first may start the libraries' threads, any may be disturbed."""
     spent = []
-    for _ in range(5):
+    while len(spent) < 5 and sum(spent) < 0.1:
         start = time.perf_counter()
         work()
         spent.append(time.perf_counter() - start)

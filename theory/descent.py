@@ -90,7 +90,7 @@ def descend(
     else:
         advance = _minibatches(network, model.ridge, optimizer, batch_size, rng)
 
-    recorded = np.unique(np.concatenate([[0], np.geomspace(1, steps, points - 1).round().astype(int)]))
+    recorded = np.unique(np.concatenate([[0], np.geomspace(steps, 1, points - 1).round().astype(int)]))
     train, test = np.full(recorded.size, np.inf), np.full(recorded.size, np.inf)
     status = "finished"
     for k, step in enumerate(recorded):

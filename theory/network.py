@@ -46,7 +46,7 @@ class Network:
     @property
     def label_power(self) -> float:
         """The mean of |xi|^2 / d over the training noises, and so the train loss of the untrained network."""
-        return 1.0 if self.xi is None else float(np.mean(self.xi**2))
+        return 1.0 if self.xi is None else float(np.vdot(self.xi, self.xi) / self.xi.size)
 
     def features(self, y: np.ndarray) -> np.ndarray:
         """sigma(W y / sqrt d), shape (N, p), of points y (N, d)."""
