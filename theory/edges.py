@@ -32,8 +32,8 @@ STALLED = 1e-6
 BRACKET = 1e-15
 # Masses below two gaps differ by more; those below two points of one gap by rounding only.
 SAME_MASS = 1e-13
-# Nodes per decade of the parameter y, and the decades around each atom that are searched.
-PER_DECADE, DECADES = 12, 14
+# Nodes per decade of the parameter y; decades searched around zero and infinity and around the poles between.
+PER_DECADE, FAR, NEAR = 12, 14, 8
 # Nodes put between two of them where the solution enters or leaves the spectrum.
 BETWEEN = 16
 
@@ -103,13 +103,13 @@ def arrays(equations: Equations) -> tuple:
 
 
 def _nodes(lam) -> np.ndarray:
-    """The parameter y between the poles, shape (segments, nodes), dense towards each pole, zero and infinity."""
+    """Values of the parameter y (K,), rising, dense towards each pole, zero and infinity; the poles are among them."""
     poles = lam[lam > 0]
-    decades = np.linspace(-DECADES, DECADES, 2 * DECADES * PER_DECADE + 1)
-    share = 1 / (1 + 10.0**-decades)
-    outer = [-poles[-1] * 10.0**decades, poles[-1] * (1 + 10.0**decades)]
-    inner = [low + (high - low) * share for low, high in zip(np.r_[0, poles[:-1]], poles)]
-    return np.array(outer + inner)
+    far, near = (np.linspace(-reach, reach, 2 * reach * PER_DECADE + 1) for reach in (FAR, NEAR))
+    share = 1 / (1 + 10.0**-near)
+    inner = [low + (high - low) * np.r_[share, 1] for low, high in zip(poles[:-1], poles[1:])]
+    below = poles[0] / (1 + 10.0**-far)
+    return np.concatenate([-poles[-1] * 10.0 ** far[::-1], below, poles[:1], *inner, poles[-1] * (1 + 10.0**far)])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -119,25 +119,39 @@ def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     Fills tangent = de/dG and shift = the Newton step of e at fixed G, (T,). Returns z(x) - gamma_s, dz/dG along the curve
     of solutions, the change of z that goes with the shift, and the determinant of the equations for e.
     """
-    g = x[0]
-    m0, m1 = constant + 0 * g, 0 * g
-    z = -psi_p / g
+    m0, m1 = constant + 0 * x[0], 0 * x[0]
     for a in range(kinds.shape[0]):
         m0 += kinds[a, 0] / x[a + 1]
         m1 += kinds[a, 1] / x[a + 1]
-        z += kinds[a, 2] / x[a + 1]
-    i0, i1, j0, j1, j2 = 0 * g, 0 * g, 0 * g, 0 * g, 0 * g
+    integrals = _integrals(x[0] * m0, x[0] * m1, lam, w)
+    return _assemble(x, m0, m1, integrals, tangent, shift, kinds, constant, psi_p)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _integrals(p0, p1, lam, w):
+    """int lambda^r / D for r = 0, 1 and int lambda^r / D^2 for r = 0, 1, 2, with D = 1 + p0 + p1 lambda."""
+    i0, i1, j0, j1, j2 = 0 * p0, 0 * p0, 0 * p0, 0 * p0, 0 * p0
     for k in range(lam.size):
-        d = 1 / (1 + g * (m0 + m1 * lam[k]))
-        wd = w[k] * d
-        i0 += wd
-        i1 += lam[k] * wd
-        j0 += wd * d
-        j1 += lam[k] * wd * d
-        j2 += lam[k] * lam[k] * wd * d
-    z += m0 * i0 + m1 * i1
+        d = 1 / (1 + (p0 + p1 * lam[k]))
+        one = w[k] * d
+        two = one * d
+        i0 += one
+        i1 += lam[k] * one
+        j0 += two
+        j1 += lam[k] * two
+        j2 += lam[k] * lam[k] * two
+    return i0, i1, j0, j1, j2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _assemble(x, m0, m1, integrals, tangent, shift, kinds, constant, psi_p):
+    """What linearize returns, from M = m0 + m1 lambda and the integrals."""
+    i0, i1, j0, j1, j2 = integrals
+    g = x[0]
+    z = m0 * i0 + m1 * i1 - psi_p / g
     slope = psi_p / (g * g) - (m0 * m0 * j0 + 2 * m0 * m1 * j1 + m1 * m1 * j2)
     a0, a1, c, nu, e = kinds[0, 0], kinds[0, 1], kinds[0, 2], kinds[0, 3], x[1]
+    z += c / e
     pull = a0 * j0 + a1 * j1 + c
     miss = e - 1 - g / nu * (a0 * i0 + a1 * i1 + c)
     h00 = 1 - (g / e) ** 2 / nu * (a0 * a0 * j0 + 2 * a0 * a1 * j1 + a1 * a1 * j2)
@@ -146,6 +160,7 @@ def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
         shift[0] = -miss / h00
         return z, slope - pull / (e * e) * tangent[0], -pull / (e * e) * shift[0], h00
     b0, b, mu, f = kinds[1, 0], kinds[1, 2], kinds[1, 3], x[2]
+    z += b / f
     pull_b = b0 * j0 + b
     miss_b = f - 1 - g / mu * (b0 * i0 + b)
     h11 = 1 - (g / f) ** 2 / mu * b0 * b0 * j0
@@ -183,14 +198,13 @@ def _settle(x, tangent, shift, lam, w, kinds, constant, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _point(y, sheet, x, lam, w, kinds, constant, psi_p):
-    """Fill x with the solution of parameter y on one of the two sheets; False if it is not real."""
+def _point(y, sheet, integrals, x, kinds, constant):
+    """Fill x with the solution of parameter y on one of the two sheets and return q, nan if it is not real.
+
+    integrals: of 1 / (1 - lambda/y), from `_integrals`.
+    """
     r = -1 / y
-    s0 = s1 = 0.0
-    for k in range(lam.size):
-        d = 1 / (1 - lam[k] / y)
-        s0 += w[k] * d
-        s1 += w[k] * lam[k] * d
+    s0, s1 = integrals[0], integrals[1]
     a0, scale, c, nu = kinds[0, 0], kinds[0, 1], kinds[0, 2], kinds[0, 3]
     alpha, beta = a0 / scale, constant / scale
     free = 1 - r / (scale * nu) * (a0 * s0 + scale * s1)
@@ -200,17 +214,12 @@ def _point(y, sheet, x, lam, w, kinds, constant, psi_p):
         level += r / (scale * kinds[1, 3]) * kinds[1, 0] * s0
         fall -= r / (scale * kinds[1, 3]) * kinds[1, 2]
     if beta == 0.0:
-        q = 1 / (1 - r * alpha)
-        if sheet == 1:
-            return False
+        q = 1 / (1 - r * alpha) if sheet == 0 else np.nan
     else:
         # (q (1 - r alpha) - 1) (level - fall q) = r beta q
         first, last = -(1 - r * alpha) * fall, -level
         half = 0.5 * ((1 - r * alpha) * level + fall - r * beta)
-        root = half * half - first * last
-        if not root >= 0.0:
-            return False
-        big = -(half + np.copysign(np.sqrt(root), half))
+        big = -(half + np.copysign(np.sqrt(half * half - first * last), half))
         q = big / first if sheet == 0 else last / big
     inverse = free - r * c / (scale * nu) * q
     x[0] = r * q / (scale * inverse)
@@ -219,20 +228,26 @@ def _point(y, sheet, x, lam, w, kinds, constant, psi_p):
         x[2] = (level - fall * q) / inverse
     for i in range(x.size):
         if not np.isfinite(x[i]) or x[i] == 0.0:
-            return False
-    return True
+            return np.nan
+    return q
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _margin(y, sheet, x, tangent, shift, lam, w, kinds, constant, psi_p):
+def _margin(y, sheet, integrals, x, tangent, shift, kinds, constant, psi_p):
     """Positive where parameter y may lie in a gap, and smooth up to poles: how far the solution is from turning.
 
     G^2 (dz/dG) / psi_p and the determinant of the equations for e are both in (0, 1] in a gap; their product is the
     determinant of all equations.
     """
-    if not _point(y, sheet, x, lam, w, kinds, constant, psi_p):
+    q = _point(y, sheet, integrals, x, kinds, constant)
+    if np.isnan(q):
         return -np.inf
-    _z, slope, _change, det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
+    m0 = constant
+    for a in range(kinds.shape[0]):
+        m0 += kinds[a, 0] / x[a + 1]
+    i0, i1, j0, j1, j2 = integrals
+    scaled = (i0 / q, i1 / q, j0 / (q * q), j1 / (q * q), j2 / (q * q))
+    _z, slope, _change, det = _assemble(x, m0, kinds[0, 1] / x[1], scaled, tangent, shift, kinds, constant, psi_p)
     value = min(slope * det * x[0] * x[0] / psi_p, det)
     return value if np.isfinite(value) else -np.inf
 
@@ -258,51 +273,59 @@ def _below(x, lam, w, kinds, constant, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _search(nodes, lam, w, kinds, constant, psi_p):
-    """Solutions inside gaps, rows [mass below, margin, G, e_0(, e_1)], from both sheets over all nodes."""
+def _search(y, lam, w, kinds, constant, psi_p):
+    """Solutions inside gaps, rows [mass below, margin, G, e_0(, e_1)], from both sheets at parameters y (K,).
+
+    y rises from pole to pole; at a pole the integrals are infinite, and no solution is taken there.
+    """
     size = kinds.shape[0] + 1
-    segments, count = nodes.shape
-    found = np.empty((segments * count * 4, size + 2))
+    found = np.empty((8 * y.size, size + 2))
     used = 0
     x, tangent, shift = np.empty(size), np.empty(size - 1), np.empty(size - 1)
-    margins = np.empty(count)
-    for segment in range(segments):
-        y = nodes[segment]
+    margins = np.empty((2, y.size))
+    for i in range(y.size):
+        integrals = _integrals(0.0, -1 / y[i], lam, w)
         for sheet in range(2):
-            for i in range(count):
-                margins[i] = _margin(y[i], sheet, x, tangent, shift, lam, w, kinds, constant, psi_p)
-            for i in range(count):
-                best, value = y[i], margins[i]
-                if 0 < i < count - 1 and -np.inf < value <= 0.0 and margins[i - 1] <= value >= margins[i + 1]:
-                    # A narrow gap between two nodes shows as a maximum below zero: climb it.
-                    left, right = y[i - 1], y[i + 1]
-                    for _ in range(40):
-                        one, two = left + 0.382 * (right - left), left + 0.618 * (right - left)
-                        at_one = _margin(one, sheet, x, tangent, shift, lam, w, kinds, constant, psi_p)
-                        at_two = _margin(two, sheet, x, tangent, shift, lam, w, kinds, constant, psi_p)
-                        if at_one > at_two:
-                            right, best, value = two, one, at_one
-                        else:
-                            left, best, value = one, two, at_two
-                        if value > 0.0:
-                            break
-                if value > 0.0:
-                    used += _record(best, sheet, found[used], x, tangent, shift, lam, w, kinds, constant, psi_p)
-                if i + 1 < count and (value > 0.0) != (margins[i + 1] > 0.0):
-                    # Where the solution enters or leaves the spectrum, another gap may be near.
-                    for j in range(1, BETWEEN):
-                        near = y[i] + (y[i + 1] - y[i]) * j / BETWEEN
-                        if _margin(near, sheet, x, tangent, shift, lam, w, kinds, constant, psi_p) > 0.0:
-                            used += _record(near, sheet, found[used], x, tangent, shift, lam, w, kinds, constant, psi_p)
-                if used + BETWEEN > len(found):
-                    return found[:used]
+            margins[sheet, i] = _margin(y[i], sheet, integrals, x, tangent, shift, kinds, constant, psi_p)
+    for sheet in range(2):
+        m = margins[sheet]
+        for i in range(1, y.size - 1):
+            if m[i] > 0.0:
+                used += _record(y[i], sheet, found[used], x, tangent, shift, lam, w, kinds, constant, psi_p)
+            elif m[i] > -np.inf and m[i - 1] <= m[i] >= m[i + 1]:
+                # A narrow gap between two nodes shows as a maximum below zero: climb it.
+                left, right = y[i - 1], y[i + 1]
+                for _ in range(40):
+                    one, two = left + 0.382 * (right - left), left + 0.618 * (right - left)
+                    at_one = _margin(
+                        one, sheet, _integrals(0.0, -1 / one, lam, w), x, tangent, shift, kinds, constant, psi_p
+                    )
+                    at_two = _margin(
+                        two, sheet, _integrals(0.0, -1 / two, lam, w), x, tangent, shift, kinds, constant, psi_p
+                    )
+                    if at_one > 0.0 or at_two > 0.0:
+                        best = one if at_one > 0.0 else two
+                        used += _record(best, sheet, found[used], x, tangent, shift, lam, w, kinds, constant, psi_p)
+                        break
+                    if at_one > at_two:
+                        right = two
+                    else:
+                        left = one
+            if (m[i] > 0.0) != (m[i + 1] > 0.0):
+                # Where the solution enters or leaves the spectrum, another gap may be near.
+                for j in range(1, BETWEEN):
+                    near = y[i] + (y[i + 1] - y[i]) * j / BETWEEN
+                    used += _record(near, sheet, found[used], x, tangent, shift, lam, w, kinds, constant, psi_p)
+            if used + BETWEEN > len(found):
+                return found[:used]
     return found[:used]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _record(y, sheet, row, x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Fill row with [mass below, margin, x] of the solution at parameter y, solved to rounding; 0 if it is none."""
-    _point(y, sheet, x, lam, w, kinds, constant, psi_p)
+    if np.isnan(_point(y, sheet, _integrals(0.0, -1 / y, lam, w), x, kinds, constant)):
+        return 0
     _z, slope = _settle(x, tangent, shift, lam, w, kinds, constant, psi_p)
     margin = slope * x[0] * x[0] / psi_p
     if not 0.0 < margin < 1.0 + 1e-6:
