@@ -14,7 +14,7 @@ Precision = Literal["float32", "bf16"]
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """One run. Two runs with equal configs are the same run; its key is a hash of all the values below."""
+    """One run. Two runs with equal configs are the same run; its key is a hash of the values that differ from the defaults."""
 
     data: str = "digits"
     """Data set."""
@@ -89,12 +89,16 @@ class TrainConfig:
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits that change with any value."""
-        values = dataclasses.asdict(self)
-        # 1 and 1.0 are the same learning rate.
-        for name in ("learning_rate", "momentum"):
-            values[name] = float(values[name])
-        values["loss_times"] = [float(t) for t in self.loss_times]
+        """Twelve hexadecimal digits that change with any value: a hash of the values that differ from the defaults.
+
+        So a field can be added without new keys for old runs, provided its default is what was done before it existed.
+        For the same reason a default never changes.
+        """
+        values = {
+            field.name: _plain(field, getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -106,8 +110,18 @@ class TrainConfig:
 
 
 def from_json(values: dict) -> TrainConfig:
-    """The config that `dataclasses.asdict` turned into JSON; raises InputError if a field is unknown."""
+    """The config that `dataclasses.asdict` turned into JSON; raises InputError if a field is unknown.
+
+    A missing field is one that did not exist when the run was made: it has its default.
+    """
     unknown = values.keys() - {field.name for field in dataclasses.fields(TrainConfig)}
     if unknown:
         raise InputError(f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?")
-    return TrainConfig(**values | {"loss_times": tuple(values["loss_times"])})
+    return TrainConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _plain(field: dataclasses.Field, value):
+    """The value as it enters the key: 1 and 1.0 are the same learning rate."""
+    if isinstance(value, tuple):
+        return [float(entry) for entry in value]
+    return float(value) if isinstance(field.default, float) else value

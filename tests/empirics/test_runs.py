@@ -24,6 +24,18 @@ def test_the_key_sees_every_value_and_only_values():
     assert TrainConfig(learning_rate=1).key == TrainConfig(learning_rate=1.0).key
 
 
+def test_keys_outlive_new_fields():
+    import hashlib
+    import json
+
+    # What a program that knows no other fields than these would compute.
+    text = json.dumps({"learning_rate": 0.5, "loss_times": [0.02], "n": 32}, sort_keys=True)
+    config = TrainConfig(n=32, learning_rate=0.5, loss_times=(0.02,), width=TrainConfig().width)
+    assert config.key == hashlib.sha256(text.encode()).hexdigest()[:12]
+    older = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("precision", "momentum")}
+    assert from_json(older) == config
+
+
 def test_milestones_are_log_spaced_and_end_with_the_run():
     steps = TrainConfig(steps=1000, milestones=4, first_milestone=1).milestone_steps()
     assert steps == [0, 1, 10, 100, 1000]
