@@ -45,6 +45,8 @@ def regimes(problem: ProblemFlags, grid: GridFlags, tau: float, floor: Floor) ->
         problem.t,
         activation=problem.activation,
         spectrum=problem.spectrum(),
+        copies=problem.copies,
+        ridge=problem.ridge,
         tau=tau,
         floor="bayes" if floor == "bayes" else None,
         progress=sys.stderr.isatty(),

@@ -28,6 +28,10 @@ class ProblemFlags:
     """Eigenvalues of the data's covariance."""
     weights: tuple[float, ...] = ()
     """Weight of each eigenvalue, summing to one; equal weights if not given."""
+    copies: float = math.inf
+    """Noise copies of each training point, drawn once; inf averages the noise exactly, as fresh noise does."""
+    ridge: float = 0.0
+    """Weight lambda of the penalty Delta |A|^2 lambda / (p d)."""
 
     def spectrum(self) -> "Spectrum":
         from theory import Spectrum
@@ -47,7 +51,9 @@ class ModelFlags(ProblemFlags):
     def model(self) -> "RandomFeatures":
         from theory import RandomFeatures
 
-        return RandomFeatures(self.psi_n, self.psi_p, self.t, self.activation, self.spectrum())
+        return RandomFeatures(
+            self.psi_n, self.psi_p, self.t, self.activation, self.spectrum(), self.copies, self.ridge
+        )
 
 
 def predict(model: ModelFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:

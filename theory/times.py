@@ -58,10 +58,9 @@ def excess(level, with_train, s_from, s, x_from, x, rows, inverses, problem):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def crossing(level, with_train, k, log_s, left_value, right_value, xs, x, rows, inverses, problem):
-    """log s between grid points k - 1 and k where `excess` changes sign, by the Illinois rule."""
-    s_from = np.exp(log_s[k - 1])
-    left, right = log_s[k - 1], log_s[k]
+def crossing(level, with_train, left, right, left_value, right_value, x_left, x, rows, inverses, problem):
+    """log s between left and right where `excess` changes sign, by the Illinois rule; x_left: the solutions at left."""
+    s_from = np.exp(left)
     middle = right
     side = 0
     for _ in range(60):
@@ -69,7 +68,7 @@ def crossing(level, with_train, k, log_s, left_value, right_value, xs, x, rows, 
         middle = (left * right_value - right * left_value) / (right_value - left_value)
         if abs(middle - before) < PRECISE or right_value == left_value:
             break
-        value = excess(level, with_train, s_from, np.exp(middle), xs[k - 1], x, rows, inverses, problem)
+        value = excess(level, with_train, s_from, np.exp(middle), x_left, x, rows, inverses, problem)
         if (value > 0.0) == (right_value > 0.0):
             right, right_value = middle, value
             if side == 1:
@@ -127,6 +126,9 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
         fall = -min(test[best], limit)
         level_mem = min(test[best], limit) + fractions[1] * fall
         settled = (test[k] >= level_mem) == (limit >= level_mem)
+        if not np.isnan(floor):
+            level_gen = floor - fractions[0] * floor
+            settled = settled and (test[k] <= level_gen or limit > level_gen)
         for i in (k - 2, k - 3):
             gap = test[i] - train[i]
             settled = settled and (abs(test[i] - limit) <= SETTLED * fall or test[i] > 1.0 / SETTLED)
@@ -164,14 +166,24 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
         gap_left, gap_right = test[k - 1] - train[k - 1] - level_gap, test[k] - train[k] - level_gap
         if gen == -np.inf and test[k] <= level_gen:
             gen = crossing(
-                level_gen, False, k, log_s, test[k - 1] - level_gen, test[k] - level_gen, xs, x, rows, inverses, problem
+                level_gen, False, log_s[k - 1], log_s[k], test[k - 1] - level_gen, test[k] - level_gen, xs[k - 1], x,
+                rows, inverses, problem,
+            )
+        if gen == -np.inf and log_s[k] < log_min and loss_min <= level_gen:
+            # With a floor the whole dip below the level may lie between two points of the sweep.
+            gen = crossing(
+                level_gen, False, log_s[k - 1], log_min, test[k - 1] - level_gen, loss_min - level_gen, xs[k - 1], x,
+                rows, inverses, problem,
             )
         if mem == -np.inf and log_s[k] < log_min and test[k] >= level_mem:
             mem = crossing(
-                level_mem, False, k, log_s, test[k - 1] - level_mem, test[k] - level_mem, xs, x, rows, inverses, problem
+                level_mem, False, log_s[k - 1], log_s[k], test[k - 1] - level_mem, test[k] - level_mem, xs[k - 1], x,
+                rows, inverses, problem,
             )
         if gap == -np.inf and gap_right >= 0.0:
-            gap = crossing(level_gap, True, k, log_s, gap_left, gap_right, xs, x, rows, inverses, problem)
+            gap = crossing(
+                level_gap, True, log_s[k - 1], log_s[k], gap_left, gap_right, xs[k - 1], x, rows, inverses, problem
+            )
     out[0], out[1], out[2] = np.exp(-gen) / c, np.exp(-mem) / c, np.exp(-gap) / c
     out[3], out[4] = np.exp(-log_min) / c, loss_min
     return SOLVED if settled else UNSETTLED

@@ -29,7 +29,13 @@ def diagram() -> xarray.Dataset:
     phase = np.select([np.isinf(mem), mem <= 1000], [4, 3], 2).astype(np.int8)
     dims = ("psi_p", "psi_n")
     return xarray.Dataset(
-        {"tau_mem": (dims, mem), "phase": (dims, phase, {"flag_meanings": PHASES, "tau": 1000.0})},
+        {
+            "tau_gen": (dims, np.full_like(mem, 10.0)),
+            "tau_mem": (dims, mem),
+            "phase": (dims, phase, {"flag_meanings": PHASES, "tau": 1000.0}),
+            "psi_n_memorization": ("psi_p", np.minimum(1000 / 30, 3 * psi)),
+            "psi_n_architectural": ("psi_p", 3 * psi),
+        },
         coords={"psi_n": psi, "psi_p": psi},
     )
 

@@ -8,6 +8,7 @@ from matplotlib.patches import Rectangle
 from empirics.runs import find
 from figures import learning_curves, overlay, phase_diagram, samples, simulation, style, training
 from tests.figures import made
+from theory.phases import PHASES
 
 
 def points(axes, **properties):
@@ -53,21 +54,37 @@ def test_simulation_lays_points_over_lines(curves):
         assert np.array_equal(dots[0][:, 1], exact)
 
 
-def test_phase_diagram_colours_each_cell_by_its_phase(diagram):
-    axes = phase_diagram.build(diagram).axes[0]
-    mesh = axes.collections[0]
-    assert np.array_equal(mesh.get_array(), diagram.phase)
-    names = made.PHASES.split()
-    colours = mesh.to_rgba(mesh.get_array())
-    for cell in ((0, 39), (39, 0), (20, 10), (39, 39)):
-        expected = phase_diagram.COLOURS[names[int(diagram.phase[cell])]]
-        assert to_hex(colours[cell]).upper() == expected
+def test_phase_diagram_colours_each_place_by_its_phase(diagram):
+    """Between the grid points too: the phases of the made diagram are known everywhere."""
+    mesh = phase_diagram.build(diagram).axes[0].collections[0]
+    psi_n, psi_p, phase = phase_diagram.refined(diagram)
+    assert np.array_equal(mesh.get_array(), phase)
+    n, p = np.meshgrid(psi_n, psi_p)
+    expected = np.select([n > 3 * p, 30 * n < 1000], [4, 3], 2)
+    assert np.mean(phase != expected) < 1e-3
+    for place in ((0, 499), (499, 0), (250, 100), (499, 499)):
+        colour = phase_diagram.COLOURS[PHASES[expected[place]]]
+        assert to_hex(mesh.to_rgba(mesh.get_array())[place]).upper() == colour
+
+
+def test_a_phase_diagram_without_exact_lines_shows_the_nearest_grid_point(diagram):
+    diagram["psi_n_memorization"][:] = np.nan
+    psi_n, psi_p, phase = phase_diagram.refined(diagram, points=40)
+    assert np.array_equal(phase, diagram.phase)
+
+
+def test_underfit_networks_are_bounded_by_tau_gen(diagram):
+    diagram["tau_gen"] = 100 * diagram.psi_p + 0 * diagram.psi_n
+    late = diagram.tau_gen > 1000
+    diagram["phase"] = diagram.phase.where(~late, 1).assign_attrs(diagram.phase.attrs)
+    psi_n, psi_p, phase = phase_diagram.refined(diagram)
+    assert np.mean((phase == 1) != (psi_p > 10)[:, None]) < 3e-3
 
 
 def test_phase_diagram_names_the_phases_it_shows_and_no_other(diagram):
     legend = phase_diagram.build(diagram).legends[0]
     shown = {text.get_text() for text in legend.get_texts()}
-    assert shown == {"generalization", "memorization", "architectural regularization"}
+    assert shown == {"generalization", "memorization", "architectural regularization", r"threshold $n^*(p)$"}
 
 
 def test_contours_of_tau_mem_are_decades_in_their_place(diagram):

@@ -100,6 +100,16 @@ def test_with_the_bayes_floor_few_data_never_generalize():
     assert few == np.inf and np.isfinite(many)
 
 
+def test_a_dip_below_the_floor_between_two_points_of_the_sweep_is_found():
+    """The minimum is 4.6 % of the fall above the Bayes loss, and the curve is within 5 % for less than a step."""
+    model = RandomFeatures(7.37, 53, 0.1)
+    times = model.timescales(floor="bayes")
+    level = model.bayes_loss + 0.05 * (1 - model.bayes_loss)
+    assert times.loss_min < level
+    assert model.learning_curves(times.gen).test == pytest.approx(level, rel=1e-9) and times.gen < times.minimum
+    assert RandomFeatures(6.0, 53, 0.1).timescales(floor="bayes").gen == np.inf
+
+
 @pytest.mark.parametrize("floor", ["bayess", 1.0, -0.2, np.nan])
 def test_bad_floors_are_refused(floor):
     with pytest.raises(InputError, match="floor"):
