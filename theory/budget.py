@@ -11,7 +11,7 @@ from theory.activations import resolve
 from theory.errors import InputError
 from theory.hermite import BLOCK, QUADRATURE_BLOCK, ROWS, resolution
 from theory.model import RandomFeatures
-from theory.network import sizes
+from theory.network import network_sizes, own_points
 
 # Features and points that stand for all when the length of the Hermite series is estimated.
 _FEATURES, _POINTS = 512, 32
@@ -48,7 +48,9 @@ def cost(
     Memory is counted from the arrays that live at once; time from the operations, at rates measured on this machine
     in about half a second. Raises InputError as `simulate` does for sizes that make no sense.
     """
-    d, n, p = sizes(model, d, data)
+    if data is not None:
+        data, held_out = own_points(data, held_out)
+    d, n, p = network_sizes(model, d, data)
     population = 1 if held_out is None else len(held_out)
     seconds = draws * _seconds(model, d, n, p, population, data)
     return Cost(d, n, p, draws, memory(model, d, data=data, held_out=held_out, times=times), seconds)
@@ -56,7 +58,7 @@ def cost(
 
 def memory(model: RandomFeatures, d: int | None = None, *, data=None, held_out=None, times: int = 100) -> float:
     """Peak memory of theory.simulate in bytes, above what Python and its libraries take."""
-    d, n, p = sizes(model, d, data)
+    d, n, p = network_sizes(model, d, data)
     population = 1 if held_out is None else len(held_out)
     drawn = np.isfinite(model.copies)
     network = p * d + (2 + (model.copies if drawn else 0)) * n * d + 2 * population * d
@@ -93,7 +95,7 @@ def _seconds(model, d: int, n: int, p: int, population: int, data) -> float:
     if data is None:
         points = np.sqrt(model.spectrum.mean) * rng.standard_normal((_POINTS, d))
     else:
-        points = np.asarray(data, dtype=float)[:_POINTS]
+        points = data[:_POINTS]
     rays = w * np.sqrt(constants.delta)
     scale = np.linalg.norm(rays, axis=1)
     rays /= scale[:, None]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from theory.budget import memory, require_memory
 from theory.errors import InputError, count, finite, known, positive
 from theory.model import RandomFeatures
 from theory.network import Network, draw_network
@@ -67,7 +68,7 @@ def descend(
     2 d^2 / (c x) with x the largest eigenvalue of U + ridge and c = model.rate. momentum: beta in [0, 1) of the
     velocity v <- beta v + gradient, A <- A - learning_rate v, 0 by default; for Adam the decay of its first moment, 0.9
     by default. points: at most so many log-spaced steps are recorded, 0 and the last among them.
-    Raises InputError for bad values.
+    Raises InputError for bad values, and for sizes that do not fit in this machine's memory.
     """
     seed, steps = count("seed", seed, 0), count("steps", steps)
     rate, points = positive("learning_rate", learning_rate), count("points", points, 2)
@@ -80,6 +81,7 @@ def descend(
         momentum = 0.9 if algorithm == "adam" else 0.0
     if not 0 <= finite("momentum", momentum) < 1:
         raise InputError(f"momentum must be from 0 to below 1, but {momentum!r} was given")
+    require_memory(memory(model, d))
     rng = np.random.default_rng(seed)
     network = draw_network(model, d, rng)
     d, n, p = network.sizes

@@ -84,7 +84,7 @@ class Network:
         return noise_average(self.sigma, self.w, points, spread, self.delta)
 
 
-def sizes(model: RandomFeatures, d: int | None, data=None) -> tuple[int, int, int]:
+def network_sizes(model: RandomFeatures, d: int | None, data=None) -> tuple[int, int, int]:
     """d, n and p of a draw: from the model's ratios, or from data of shape (n, d). Raises InputError."""
     if data is None:
         d = count("d", d, 2)
@@ -108,7 +108,7 @@ def draw_network(model: RandomFeatures, d: int | None, rng, data=None, held_out=
     data (n, d), held_out (N, d): of `own_points`; they are turned into the eigenbasis of the covariance of the
     held-out points (falling eigenvalues), which the isotropic weights and noises do not see.
     """
-    d, n, p = sizes(model, d, data)
+    d, n, p = network_sizes(model, d, data)
     constants = model.constants
     delta, signal = constants.delta, constants.signal
     w = rng.standard_normal((p, d))
