@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from empirics import datasets
-from empirics.metrics import memorized_fraction, nearest_two
+from empirics.metrics import (
+    cosine_similarity,
+    frechet_distance,
+    kl_divergence,
+    memorized_fraction,
+    nearest_similarity,
+    nearest_two,
+    sliced_wasserstein,
+    with_error,
+)
 from tests import tolerances
 
 
@@ -57,3 +66,93 @@ def test_interval_is_that_of_resampling_the_samples():
 
 def test_two_exact_copies_of_one_image_count_as_memorized():
     assert memorized_fraction(np.zeros(5), np.zeros(5)) == (1, 1, 1)
+
+
+def gaussians(count, dimension=5, shift=0.0, scale=1.0, seed=0):
+    return (shift + scale * np.random.default_rng(seed).normal(size=(count, dimension))).astype(np.float32)
+
+
+@pytest.mark.parametrize(("first", "second"), [(7, 7), (12, 8), (3, 20)])
+def test_sliced_wasserstein_against_optimal_transport_of_the_projections(first, second):
+    from scipy.optimize import linear_sum_assignment
+
+    a, b = gaussians(first), gaussians(second, shift=0.5, seed=1)
+    directions = np.random.default_rng(0).standard_normal((5, 4))
+    directions /= np.linalg.norm(directions, axis=0)
+    squares = []
+    for direction in directions.T:
+        # Each point split into equal parts, then an assignment of parts.
+        x, y = np.repeat(a @ direction, second), np.repeat(b @ direction, first)
+        cost = (x[:, None] - y) ** 2
+        squares.append(cost[linear_sum_assignment(cost)].mean())
+    assert sliced_wasserstein(a, b, projections=4) == pytest.approx(np.sqrt(np.mean(squares)), rel=tolerances.FLOAT32)
+
+
+def test_distances_between_gaussians_of_known_moments():
+    a, b = gaussians(20_000), gaussians(20_000, shift=2.0, scale=1.5, seed=1)
+    # In d dimensions the squared distance is |shift|^2 + d (1.5 - 1)^2; sliced, its d-th part.
+    assert frechet_distance(a, b) == pytest.approx(5 * (4 + 0.25), rel=0.03)
+    assert sliced_wasserstein(a, b) == pytest.approx(np.sqrt(4 + 0.25), rel=0.05)
+    assert sliced_wasserstein(a, a) == 0 and frechet_distance(a, a) < 1e-6
+
+
+@pytest.mark.parametrize("count", [4, 300])
+def test_frechet_distance_against_matrix_square_roots(count):
+    from scipy.linalg import sqrtm
+
+    a, b = gaussians(count), gaussians(50, shift=0.3, seed=1) @ np.diag([1, 2, 0.5, 1, 1]).astype(np.float32)
+    ca, cb = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(ca + cb - 2 * sqrtm(ca @ cb).real)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-4)
+
+
+def test_frechet_distance_is_that_of_torchmetrics():
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    class Features(torch.nn.Module):
+        num_features = 5
+
+        def forward(self, x):
+            return x
+
+    a, b = gaussians(200), gaussians(60, shift=0.3, scale=1.2, seed=1)
+    theirs = FrechetInceptionDistance(feature=Features())
+    theirs.update(torch.from_numpy(a), real=True)
+    theirs.update(torch.from_numpy(b), real=False)
+    assert frechet_distance(a, b) == pytest.approx(theirs.compute().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("distance", [sliced_wasserstein, frechet_distance])
+def test_the_standard_error_is_the_spread_over_fresh_samples(distance):
+    reference = gaussians(100, shift=0.5, seed=99)
+    found = [with_error(distance, gaussians(200, seed=seed), reference) for seed in range(40)]
+    spread = np.std([value for value, _ in found], ddof=1)
+    # 40 draws know their own spread to about 11 %, and the jackknife is a little too large.
+    assert 0.75 * spread < np.mean([error for _, error in found]) < 1.4 * spread
+
+
+def test_the_nearest_similarity_against_a_loop_and_what_is_centred():
+    a, b = gaussians(30, shift=3.0), gaussians(12, shift=3.0, seed=1)
+    centre = np.full(5, 3.0, np.float32)
+    found, index = nearest_similarity(a, b, centre)
+    table = np.array([[np.dot(x - 3, y - 3) / np.linalg.norm(x - 3) / np.linalg.norm(y - 3) for y in b] for x in a])
+    np.testing.assert_allclose(found, table.max(1), rtol=tolerances.FLOAT32)
+    assert index.tolist() == table.argmax(1).tolist()
+    # Uncentred, unrelated points all look alike.
+    assert nearest_similarity(a, b, 0 * centre)[0].min() > 0.8 > found.min()
+    np.testing.assert_allclose(cosine_similarity(a[:12], b, centre), table[np.arange(12), np.arange(12)], rtol=1e-4)
+    assert cosine_similarity(centre, b[0], centre) == 0 and nearest_similarity(centre[None], b, centre)[0] == 0
+
+
+def test_kl_divergence_of_samples_of_known_laws():
+    from scipy.stats import norm
+
+    def log_density(x):
+        return norm.logpdf(x).sum(axis=1)
+
+    samples = gaussians(4000, dimension=3)
+    assert kl_divergence(samples, log_density) == pytest.approx(0, abs=0.1)
+    # KL(N(m, s) | N(0, 1)) = (s^2 + m^2 - 1) / 2 - log s for each dimension.
+    moved = gaussians(4000, dimension=3, shift=1.0, scale=0.5)
+    assert kl_divergence(moved, log_density) == pytest.approx(3 * ((0.25 + 1 - 1) / 2 - np.log(0.5)), abs=0.1)
+    assert kl_divergence(np.repeat(samples[:100], 2, axis=0), log_density) == np.inf
