@@ -121,6 +121,12 @@ class RunRecord:
 
         return datasets.load(self.config.data).subset(self.config.n, self.config.seed)[0]
 
+    def held_out_images(self) -> np.ndarray:
+        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]."""
+        from empirics import datasets
+
+        return datasets.load(self.config.data).held_out
+
     @functools.cached_property
     def _cache(self) -> dict[int, dict[str, np.ndarray]]:
         return {}
