@@ -71,7 +71,9 @@ def main() -> None:
     print(f"exact dynamics of one network, {TAU.size} times: {expected.describe()} (foreseen)")
     print(f"{'':58} {'seconds':>9} {'share':>6}")
     for label, spent in (
-        ("all", whole), ("eigendecomposition", decomposition), ("noise averages: U and V, train and population", moments)
+        ("all", whole),
+        ("eigendecomposition", decomposition),
+        ("noise averages: U and V, train and population", moments),
     ):
         print(f"{label:58} {spent:9.2f} {spent / whole:6.0%}")
 

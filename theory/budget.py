@@ -106,7 +106,8 @@ def _seconds(model, d: int, n: int, p: int, population: int, data) -> float:
     def average(number: int) -> float:
         """Of the noise integrated at `number` points, half of each symmetric product done.
 
-        A pass over memory is taken as ten operations of a large square product; blocks are half as fast, thin ones a third.
+        A pass over memory counts as ten operations of a large square product; blocks are half as fast, thin ones a
+        third.
         """
         series = 2 * p**2 * number * (order + 1) + 6 * p * number * nodes * (order + 2) + p**2 * (d + 20 * order)
         return product * series + activation * p * number * nodes

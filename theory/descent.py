@@ -1,6 +1,6 @@
 """The discrete algorithms on the network of theory.simulate: gradient descent, SGD with fresh noise, momentum, Adam.
 
-The state is A' (p, d), trained from zero on L = 1 + (2/d) Tr b'V + (1/d) Tr b'(U + ridge) b with b = sqrt(Delta / p) A',
+The state is A' (p, d), trained from zero on L = 1 + (2/d) Tr b'V + (1/d) Tr b'(U + ridge) b, b = sqrt(Delta / p) A',
 and the losses recorded are exact (shared theory sections 1 and 7). As the learning rate eta goes to zero at fixed
 tau = steps x eta / d^2, gradient descent, SGD and momentum approach the gradient flow of `simulate` for the same seed,
 the distance falling like eta.
@@ -63,8 +63,8 @@ def descend(
     """Train the network that `simulate(model, d, seed, ...)` draws with a discrete algorithm.
 
     algorithm: "gd", the full gradient (all noises at copies = inf); "sgd", each step batch_size training points drawn
-    with replacement, under fresh noise at copies = inf, else each with one of its noises; "adam", with the full gradient
-    or, given batch_size, as SGD draws it. learning_rate: of A, > 0; gradient descent is stable below
+    with replacement, under fresh noise at copies = inf, else each with one of its noises; "adam", with the full
+    gradient or, given batch_size, as SGD draws it. learning_rate: of A, > 0; gradient descent is stable below
     2 d^2 / (c x) with x the largest eigenvalue of U + ridge and c = model.rate. momentum: beta in [0, 1) of the
     velocity v <- beta v + gradient, A <- A - learning_rate v, 0 by default; for Adam the decay of its first moment, 0.9
     by default. points: at most so many log-spaced steps are recorded, 0 and the last among them.

@@ -12,20 +12,22 @@ import numpy as np
 from theory.budget import memory, require_memory
 from theory.errors import InputError, count, times
 from theory.model import RandomFeatures
-from theory.network import Network, draw_network, own_points
+from theory.network import Network, draw_network, network_sizes, own_points
 
 # Rows of the quadratic form done at once, so that it needs no further p^2 doubles.
 _ROWS = 256
+# Features beyond which LAPACK's 32-bit integers cannot count the eigendecomposition's workspace, 2 p^2 + 6 p + 1.
+LARGEST = 32_766
 
 
 @dataclass(frozen=True)
 class Simulation:
     """Losses of a finite network against training time, each of the shape of `tau`: the mean over the draws.
 
-    tau, train, test, score, penalised, empirical, modes: as in LearningCurves. score is nan for data of one's own, whose
-    true score nobody knows. modes: tau.shape + (k,), the mean over the population of the network's Jacobian ds/dy along
-    each direction of the data: averaged over the coordinates of equal eigenvalue for a Spectrum, one by one in the
-    eigenbasis of the held-out covariance (falling eigenvalues) for data of one's own.
+    tau, train, test, score, penalised, empirical, modes: as in LearningCurves. score is nan for data of one's own,
+    whose true score nobody knows. modes: tau.shape + (k,), the mean over the population of the network's Jacobian ds/dy
+    along each direction of the data: averaged over the coordinates of equal eigenvalue for a Spectrum, one by one in
+    the eigenbasis of the held-out covariance (falling eigenvalues) for data of one's own.
     standard_error: of each of these means over the draws, by name; nan for a single draw.
     d, n, p: dimension, training points, features. seed, draws: what was asked for.
     """
@@ -61,8 +63,8 @@ def simulate(
     (inf allowed), in steps x learning rate / d^2. model.copies: a whole number of noises drawn once for each point, or
     inf. The eigenvalues of Sigma are those of model.spectrum, each as often as its weight says.
 
-    data: (n, d) training points of one's own in place of Gaussian ones, used as they are (the theory assumes mean zero);
-    then d and n are theirs, and held_out (N, d) are the points that the test loss averages over, their noise integrated.
+    data: (n, d) training points of one's own in place of Gaussian ones, used as they are (the closed form assumes mean
+    zero); then d and n are theirs, and the test loss averages over the points held_out (N, d), their noise integrated.
 
     seed: of a single draw. For several draws, draw k is the single draw of numpy.random.SeedSequence(seed,
     spawn_key=(k,)); with data of one's own only weights and noises are drawn anew.
@@ -77,6 +79,9 @@ def simulate(
     elif held_out is not None:
         raise InputError("held_out must come with data, but no data was given")
     require_memory(memory(model, d, data=data, held_out=held_out, times=tau.size))
+    _, _, p = network_sizes(model, d, data)
+    if p > LARGEST:
+        raise InputError(f"psi_p must be small enough for at most {LARGEST} features, but there are {p}")
     runs = []
     for source in _sources(seed, draws):
         network = draw_network(model, d, np.random.default_rng(source), data, held_out)

@@ -105,7 +105,7 @@ def _gaussian_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def resolution(sigma, w, points, scale, rays) -> tuple[int, int]:
-    """The quadrature's nodes and the series' last order: of 32 of the points and the 64 features of the widest noise."""
+    """The quadrature's nodes and the series' last order, from 32 points and the 64 features of the widest noise."""
     wide = np.argsort(scale)[-64:]
     sample = w[wide] @ points[np.linspace(0, len(points) - 1, min(len(points), 32)).astype(int)].T
     scale = scale[wide]

@@ -62,7 +62,8 @@ def test_a_larger_batch_of_fresh_noise_is_nearer_to_the_flow():
 # Step by step ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 @pytest.mark.parametrize(
-    "algorithm, learning_rate, momentum", [("gd", 20.0, 0.0), ("gd", 20.0, 0.8), ("adam", 0.03, 0.9), ("adam", 0.03, 0.0)]
+    "algorithm, learning_rate, momentum",
+    [("gd", 20.0, 0.0), ("gd", 20.0, 0.8), ("adam", 0.03, 0.9), ("adam", 0.03, 0.0)],
 )
 def test_the_steps_are_those_of_torch(algorithm, learning_rate, momentum, ridge):
     """The loss of section 1 written out over every sample, differentiated and stepped by torch."""

@@ -238,9 +238,9 @@ def extrapolated(model, tau):
 def deviation(model, value, error, tau):
     """The largest distance to the closed form in standard errors; FINITE_SIZE is what 1/d^2 may leave."""
     theory = model.learning_curves(tau)
+    exact = {name: getattr(theory, name) for name in value}
     return max(
-        float(np.max((np.abs(value[name] - (exact := getattr(theory, name))) - FINITE_SIZE * np.abs(exact)) / error[name]))
-        for name in value
+        np.max((np.abs(value[name] - exact[name]) - FINITE_SIZE * np.abs(exact[name])) / error[name]) for name in value
     )
 
 
@@ -305,7 +305,7 @@ def test_published_modes():
     np.testing.assert_allclose(run.modes, [-0.8686, -0.6101], rtol=0.01)
 
 
-# What a run takes ------------------------------------------------------------------------------------------------------
+# What a run takes -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "model, d, times",
     [(RandomFeatures(4, 8, 0.1), 100, 100), (RandomFeatures(2, 4, 0.1, copies=4), 100, 20),
@@ -339,6 +339,12 @@ def test_a_run_beyond_the_machines_memory_is_refused_at_once():
     with pytest.raises(InputError, match="memory"):
         simulate(RandomFeatures(4, 8, 0.1), 10**6, 0, 1.0)
     require_memory(1e6)
+
+
+def test_more_features_than_lapack_can_count_are_refused(monkeypatch):
+    monkeypatch.setattr("theory.finite_size.require_memory", lambda needed: None)
+    with pytest.raises(InputError, match="at most 32766 features"):
+        simulate(RandomFeatures(1, 33, 0.1), 1000, 0, 1.0)
 
 
 # Mistakes -------------------------------------------------------------------------------------------------------------
