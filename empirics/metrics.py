@@ -42,13 +42,18 @@ def memorized_fraction(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESH
     """f_mem, the fraction of samples with d1/d2 < threshold, and its 95 % bootstrap interval.
 
     d1, d2 (S,): distances to the nearest and second nearest training image (Bonnaire et al., arXiv:2505.17638; they use
-    1/3). The interval is the percentile interval of 1000 bootstrap draws with a fixed seed; resampling S samples with
-    replacement and counting the memorized ones is a binomial draw. A sample equal to both (d1 = d2 = 0) is memorized.
+    1/3). A sample equal to both (d1 = d2 = 0) is memorized.
     """
-    memorized = d1 < threshold * d2
-    memorized |= d2 == 0
-    fraction = memorized.mean()
-    draws = np.random.default_rng(0).binomial(len(memorized), fraction, BOOTSTRAP_DRAWS) / len(memorized)
+    return fraction_interval((d1 < threshold * d2) | (d2 == 0))
+
+
+def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
+    """The fraction of true flags (S,) and its 95 % percentile interval of 1000 bootstrap draws with a fixed seed.
+
+    Resampling S samples with replacement and counting the true ones is a binomial draw.
+    """
+    fraction = flags.mean()
+    draws = np.random.default_rng(0).binomial(len(flags), fraction, BOOTSTRAP_DRAWS) / len(flags)
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(fraction), float(low), float(high)
 

@@ -1,0 +1,159 @@
+"""Metrics of recorded milestones, with samples that are known to be copies, fresh real images, or memorized."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from empirics import fidelity, runs
+from empirics.diffusion import alphabar, ddim
+from empirics.fidelity import agreement, distance_curve, metrics_of
+from empirics.metrics import memorized_fraction, nearest_two
+from tests.empirics.small import SMALL
+from theory.errors import InputError
+
+CONFIG = dataclasses.replace(SMALL, n=64, samples=100)
+
+
+def record_of(root, samples, config=CONFIG):
+    """A record of one milestone with these samples for each step."""
+    directory = root / config.key
+    with runs.open_for_writing(directory, config):
+        runs.write_facts(directory, {
+            "key": config.key, "config": dataclasses.asdict(config), "status": "finished", "wall_time": 1.0,
+        })
+        for step, images in samples.items():
+            pixels = ((images + 1) * 127.5).round().astype(np.uint8)
+            runs.write_milestone(directory, step, {"samples": pixels})
+    return runs.load(directory)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """Step 1: noise. Step 2: real images that are neither trained on nor held out. Step 3: copies."""
+    from empirics import datasets
+
+    digits = datasets.load("digits")
+    fresh = digits.subset(CONFIG.n + 100, CONFIG.seed)[0][CONFIG.n :]
+    copies = np.resize(digits.subset(CONFIG.n, CONFIG.seed)[0], (100, 1, 8, 8))
+    noise = np.random.default_rng(0).uniform(-1, 1, copies.shape)
+    return record_of(tmp_path_factory.mktemp("runs"), {1: noise, 2: fresh, 3: copies})
+
+
+@pytest.mark.parametrize("space", ["pixels", "random-conv"])
+def test_copies_fresh_images_and_noise_are_told_apart(record, space):
+    noise, fresh, copies = (metrics_of(record, step, space) for step in (1, 2, 3))
+    assert copies.copy_score(0.999)[0] == 1 and copies.nearest.tolist() == np.resize(np.arange(64), 100).tolist()
+    assert fresh.copy_score(0.999)[0] == 0
+    # Fresh real images are as similar to training images as to held-out ones: no threshold sees a copy.
+    for threshold in (0.6, 0.8, 0.9):
+        score, control = fresh.copy_score(threshold), fresh.copy_score_held_out(threshold)
+        assert abs(score[0] - control[0]) < 0.15
+    for name in ("swd", "fid"):
+        far, near, copied = (metrics.distances[f"{name}_test"] for metrics in (noise, fresh, copies))
+        assert far[0] > 3 * near[0] > 0 and near[1] > 0
+        # Copies are nearer to the training images than real images can be, and as far from others as these are.
+        assert copies.distances[f"{name}_train"][0] < 0.5 * copies.real[name]
+        assert copied[0] == pytest.approx(copies.real[name], rel=0.35)
+
+
+def test_metrics_are_computed_once_and_read_back(record, monkeypatch):
+    first = metrics_of(record, 2, "pixels")
+    monkeypatch.setattr(fidelity, "_compute", None)
+    again = metrics_of(runs.load(record.directory), 2, "pixels")
+    for field in dataclasses.fields(first):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(first, field.name))
+        assert type(getattr(again, field.name)) is type(getattr(first, field.name))
+
+
+def test_damaged_metrics_are_computed_again(record):
+    before = metrics_of(record, 1, "pixels")
+    path = record.directory / "metrics" / "pixels" / "000000001.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+    after = metrics_of(record, 1, "pixels")
+    assert after.distances == before.distances and path.stat().st_size > 100
+
+
+def test_metrics_of_another_run_are_not_taken_for_ones_own(record, tmp_path):
+    import shutil
+
+    noise = np.random.default_rng(1).uniform(-1, 1, (100, 1, 8, 8))
+    other = record_of(tmp_path, {2: noise}, dataclasses.replace(CONFIG, seed=1))
+    metrics_of(record, 2, "pixels")
+    shutil.copytree(record.directory / "metrics", other.directory / "metrics")
+    mine, others = (metrics_of(one, 2, "pixels").distances["swd_test"][0] for one in (record, other))
+    assert others > 3 * mine
+
+
+def test_a_record_with_only_some_of_its_samples(record, tmp_path):
+    short = record_of(tmp_path, {2: np.zeros((3, 1, 8, 8))})
+    with pytest.raises(InputError, match="keeps 3 of its 100 samples"):
+        metrics_of(short, 2)
+    # What was stored is enough.
+    import shutil
+
+    metrics_of(record, 2, "pixels")
+    shutil.copytree(record.directory / "metrics", short.directory / "metrics")
+    assert metrics_of(short, 2, "pixels").distances == metrics_of(record, 2, "pixels").distances
+
+
+def test_a_folder_that_cannot_be_written_still_gives_metrics(tmp_path, caplog):
+    noise = np.random.default_rng(1).uniform(-1, 1, (100, 1, 8, 8))
+    other = record_of(tmp_path, {2: noise})
+    (other.directory / "metrics").write_text("in the way")
+    assert metrics_of(other, 2, "pixels").distances["swd_test"][0] > 0 and "cannot be stored" in caplog.text
+
+
+def test_a_curve_has_a_row_for_each_step(record):
+    curve = distance_curve(record, "swd_test")
+    assert curve.shape == (3, 2) and curve[0, 0] > curve[1, 0] and np.all(curve[:, 1] > 0)
+
+
+class EmpiricalDenoiser:
+    """The network that a perfect memorizer would be: the posterior mean of the training images, in closed form."""
+
+    def __init__(self, images):
+        self.images = images.flatten(1)
+
+    def __call__(self, x, k):
+        signal = torch.tensor(alphabar()[int(k[0])], dtype=torch.float32)
+        flat = x.flatten(1)
+        posterior = torch.softmax(-torch.cdist(flat, signal.sqrt() * self.images) ** 2 / (2 * (1 - signal)), dim=1)
+        noise = (flat - signal.sqrt() * (posterior @ self.images)) / (1 - signal).sqrt()
+        return type("Output", (), {"sample": noise.view_as(x)})
+
+
+def test_the_optimal_empirical_denoiser_memorizes(record):
+    images = torch.from_numpy(record.training_images())
+    noise = torch.randn((100, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    d1, d2, index = (x.numpy() for x in nearest_two(ddim(EmpiricalDenoiser(images), noise, 50), images))
+    fraction, low, _ = memorized_fraction(d1, d2)
+    assert fraction > 0.99 and low > 0.95 and len(np.unique(index)) > 20
+
+
+def test_the_best_linear_denoiser_does_not_memorize(record):
+    # The negative control of the one above: the score of a Gaussian with the training images' mean and covariance.
+    images = torch.from_numpy(record.training_images()).flatten(1)
+    mean, covariance = images.mean(0), torch.cov(images.T)
+
+    def network(x, k):
+        signal = torch.tensor(alphabar()[int(k[0])], dtype=torch.float32)
+        noisy = signal * covariance + (1 - signal) * torch.eye(len(mean))
+        noise = (1 - signal).sqrt() * torch.linalg.solve(noisy, (x.flatten(1) - signal.sqrt() * mean).T).T
+        return type("Output", (), {"sample": noise.view_as(x)})
+
+    noise = torch.randn((100, 1, 8, 8), generator=torch.Generator().manual_seed(0))
+    d1, d2, _ = (x.numpy() for x in nearest_two(ddim(network, noise, 50), images.view(-1, 1, 8, 8)))
+    assert memorized_fraction(d1, d2)[0] < 0.05
+
+
+def test_agreement_is_one_for_equal_samples_and_near_zero_for_unrelated_ones(record, tmp_path):
+    fresh = record.samples(2)
+    twin = record_of(tmp_path / "twin", {2: fresh})
+    shuffled = record_of(tmp_path / "shuffled", {2: np.roll(fresh, 1, axis=0)})
+    np.testing.assert_allclose(agreement(record, twin, 2), 1, rtol=1e-5)
+    assert abs(agreement(record, shuffled, 2).mean()) < 0.1
+    other = record_of(tmp_path / "other", {2: fresh}, dataclasses.replace(CONFIG, seed=3))
+    with pytest.raises(InputError, match="the same seed"):
+        agreement(record, other, 2)
