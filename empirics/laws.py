@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,61 +22,152 @@ class Exponent:
     """How many of them are censored."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """A product of powers: its exponents by factor, and the spread that is left."""
+
+    exponents: dict[str, Exponent]
+    spread: float
+    """Standard deviation of log time around the law (maximum likelihood); nan where no law could be fitted."""
+
+
 def fit_exponent(n, times, censored, groups=None) -> Exponent:
-    """alpha in log time = alpha log n + constant(group) + normal noise, by censored maximum likelihood.
+    """The exponent of `fit_law` for a single factor n."""
+    return fit_law({"n": n}, times, censored, groups).exponents["n"]
+
+
+def fit_law(factors: dict[str, Sequence[float]], times, censored, groups=None) -> Law:
+    """alpha_k in log time = sum_k alpha_k log factor_k + constant(group) + normal noise, by censored maximum likelihood.
 
     Args:
-        n, times: (N,) positive.
+        factors: by name, each (N,) positive.
+        times: (N,) positive.
         censored: (N,) bools; True where the time is larger than the value in `times`.
         groups: (N,) labels; each group has a constant of its own. One group by default.
 
-    The interval holds the alphas with 2 (l_max - l(alpha)) <= M log(1 + t^2 / (M - k)), with l the profile
+    The interval of an alpha holds the values with 2 (l_max - l(alpha)) <= M log(1 + t^2 / (M - k)), with l the profile
     log-likelihood, M the number of uncensored times, k the number of coefficients and t the 97.5 % point of Student's t
     with M - k degrees of freedom: the t-interval of least squares where nothing is censored, the likelihood-ratio
-    interval for large M. Its coverage on censored data is held by a test.
+    interval for large M. Its coverage on censored data is held by a test. An alpha is unknown (nan) where its factor does
+    not vary within a group, or varies only together with others.
     """
-    from scipy.optimize import brentq
-    from scipy.stats import t as student
-
-    x, y = np.log(np.asarray(n, float)), np.log(np.asarray(times, float))
+    names = list(factors)
+    x = np.column_stack([np.log(np.asarray(factors[name], float)) for name in names])
+    y = np.log(np.asarray(times, float))
     seen = ~np.asarray(censored, bool)
     constants = _indicators(groups, len(x))
-    # Centring by group leaves alpha as it is, and makes the constants nearly independent of it.
-    x = x - constants @ (constants.T @ x / constants.sum(0))
-    seen_design = np.column_stack([x, constants])[seen]
-    # A group without a single observed time cannot fix its constant, and says nothing about alpha.
+    # Centring by group leaves the exponents as they are, and makes the constants nearly independent of them.
+    x = x - constants @ (constants.T @ x / constants.sum(0)[:, None])
+    summary = {"runs": int(seen.size), "censored": int((~seen).sum())}
+    # A group without a single observed time cannot fix its constant, and says nothing about the exponents.
     informative = constants[seen].any(0)
     keep = constants[:, informative].any(1)
     x, y, seen, constants = x[keep], y[keep], seen[keep], constants[keep][:, informative]
-    seen_design = seen_design[:, np.concatenate([[True], informative])]
-    count, coefficients = int(seen.sum()), 1 + int(informative.sum())
-    summary = {"runs": int(keep.size), "censored": int(np.asarray(censored, bool).sum())}
-    if count <= coefficients or np.linalg.matrix_rank(seen_design) < coefficients:
-        return Exponent(math.nan, -math.inf, math.inf, **summary)
+    estimable, columns = _estimable(x, constants, seen)
+    fit = regress(np.column_stack([x[:, columns], constants]), y, seen) if len(columns) else None
+    exponents = {}
+    for index, name in enumerate(names):
+        known = fit is not None and estimable[index]
+        value = float(fit.values[columns.index(index)]) if known else math.nan
+        low, high = fit.interval(columns.index(index)) if known else (-math.inf, math.inf)
+        exponents[name] = Exponent(value, low, high, **summary)
+    return Law(exponents, fit.spread if fit is not None else math.nan)
 
-    start = np.linalg.lstsq(seen_design, y[seen], rcond=None)[0]
-    spread = np.sqrt(np.mean((y[seen] - seen_design @ start) ** 2))
+
+def typical_times(times, censored, cells) -> dict[str, tuple[float, float, float]]:
+    """The geometric mean of the times in each cell (N,) and its 95 % interval, with one spread for all cells.
+
+    Cells are runs that differ in their seeds alone; few seeds in each know their spread only together. Censored times
+    enter as such. A cell without an observed time, or all if no spread can be known, has (nan, 0, inf).
+    """
+    labels, cells = np.unique(cells), np.asarray(cells)
+    y, seen = np.log(np.asarray(times, float)), ~np.asarray(censored, bool)
+    informative = [label for label in labels if seen[cells == label].any()]
+    keep = np.isin(cells, informative)
+    fit = regress(_indicators(cells[keep], keep.sum()), y[keep], seen[keep]) if informative else None
+    result = dict.fromkeys(labels.tolist(), (math.nan, 0.0, math.inf))
+    if fit is not None:
+        for column, label in enumerate(informative):
+            low, high = fit.interval(column)
+            result[str(label)] = tuple(float(np.exp(v)) for v in (fit.values[column], low, high))
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Regression:
+    """A linear model of censored log times at the maximum of its likelihood."""
+
+    design: np.ndarray
+    y: np.ndarray
+    seen: np.ndarray
+    parameters: np.ndarray
+    """(coefficients / spread, 1 / spread); with spread 0 the coefficients themselves and infinity."""
+    top: float
+    """The log-likelihood."""
+
+    @property
+    def spread(self) -> float:
+        return float(1 / self.parameters[-1])
+
+    @property
+    def values(self) -> np.ndarray:
+        exact = math.isinf(self.parameters[-1])
+        return self.parameters[:-1] if exact else self.parameters[:-1] / self.parameters[-1]
+
+    def interval(self, column: int) -> tuple[float, float]:
+        """The 95 % interval of one coefficient (see fit_law)."""
+        from scipy.optimize import brentq
+        from scipy.stats import t as student
+
+        value, scale = float(self.values[column]), self.parameters[-1]
+        if math.isinf(scale):
+            # Times without noise: the likelihood has no maximum, the coefficient no uncertainty.
+            return value, value
+        count = int(self.seen.sum())
+        freedom = count - self.design.shape[1]
+        margin = count * math.log1p(student.ppf((1 + LEVEL) / 2, freedom) ** 2 / freedom) / 2
+        others, start = np.delete(self.design, column, axis=1), np.delete(self.parameters, column)
+
+        def excess(candidate: float) -> float:
+            shifted = self.y - candidate * self.design[:, column]
+            return self.top - margin - _maximise(others, shifted, self.seen, start)[1]
+
+        def end(direction: int) -> float:
+            step = 1e-3 + 1 / scale
+            while excess(value + direction * step) < 0:
+                step *= 2
+                if step > 1e6:
+                    return direction * math.inf
+            return float(brentq(excess, value, value + direction * step, xtol=1e-9))
+
+        return end(-1), end(+1)
+
+
+def regress(design: np.ndarray, y: np.ndarray, seen: np.ndarray) -> Regression | None:
+    """Normal linear model of y (N,) on design (N, k); where `seen` is False, y is only known to be larger.
+
+    None where the observed rows do not determine all coefficients and the spread.
+    """
+    count, coefficients = int(seen.sum()), design.shape[1]
+    if count <= coefficients or np.linalg.matrix_rank(design[seen]) < coefficients:
+        return None
+    start = np.linalg.lstsq(design[seen], y[seen], rcond=None)[0]
+    spread = np.sqrt(np.mean((y[seen] - design[seen] @ start) ** 2))
     if spread < 1e-9:
-        # Times without noise: the likelihood has no maximum, the exponent no uncertainty.
-        return Exponent(float(start[0]), float(start[0]), float(start[0]), **summary)
-    design = np.column_stack([x, constants])
-    best, top = _maximise(design, y, seen, np.append(start, 1) / spread)
-    alpha = best[0] / best[-1]
-    margin = count * math.log1p(student.ppf((1 + LEVEL) / 2, count - coefficients) ** 2 / (count - coefficients)) / 2
-    reduced = best[1:]
+        return Regression(design, y, seen, np.append(start, math.inf), math.inf)
+    return Regression(design, y, seen, *_maximise(design, y, seen, np.append(start, 1) / spread))
 
-    def excess(candidate: float) -> float:
-        return top - margin - _maximise(constants, y - candidate * x, seen, reduced)[1]
 
-    def end(direction: int) -> float:
-        step = 1e-3 + 1 / best[-1]
-        while excess(alpha + direction * step) < 0:
-            step *= 2
-            if step > 1e6:
-                return direction * math.inf
-        return brentq(excess, alpha, alpha + direction * step, xtol=1e-9)
+def _estimable(x: np.ndarray, constants: np.ndarray, seen: np.ndarray) -> tuple[list[bool], list[int]]:
+    """Which columns of x the observed rows tell apart from all the others, and a largest independent set of columns."""
+    def rank(columns) -> int:
+        return int(np.linalg.matrix_rank(np.column_stack([x[:, columns], constants])[seen])) if seen.any() else 0
 
-    return Exponent(float(alpha), float(end(-1)), float(end(+1)), **summary)
+    every, chosen = list(range(x.shape[1])), []
+    for column in every:
+        if rank([*chosen, column]) > rank(chosen):
+            chosen.append(column)
+    return [rank(every) > rank([c for c in every if c != column]) for column in every], chosen
 
 
 def _indicators(groups, count: int) -> np.ndarray:
