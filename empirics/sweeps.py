@@ -1,17 +1,28 @@
-"""Many runs on the processes of this machine."""
+"""Many runs: on processes of this machine, or on the workers of any Dask scheduler.
 
-import multiprocessing
+What the workers have in common is the file system: a run is its record there, and all that is sent is its config. So a
+worker, the scheduler or the caller can die at any moment and costs the steps since a run's last checkpoint.
+"""
+
+import contextlib
+import hashlib
 import os
-import signal
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from empirics import runs
 from empirics.config import TrainConfig
+from theory.errors import InputError, count
 
+RETRIES = 2
+_CONNECT_SECONDS = 10
+_REPORT_SECONDS = 0.5
 _POLL_SECONDS = 0.2
+
+# Runs of one process would share accelerate's state and torch's threads.
+_one_run_per_process = threading.Lock()
 
 
 class SweepError(RuntimeError):
@@ -19,43 +30,40 @@ class SweepError(RuntimeError):
 
 
 def run_all(
-    configs: Sequence[TrainConfig], root: Path | str, workers: int = 2, title: str = "training"
+    configs: Sequence[TrainConfig],
+    root: Path | str,
+    workers: int = 2,
+    title: str = "training",
+    scheduler: str | None = None,
 ) -> list[runs.RunRecord]:
-    """Train each config in `root/<key>` with `workers` processes of one thread each; return the records in that order.
+    """Train each config in `root/<key>`, one run at a time and with one thread in each worker; return the records in that order.
 
-    Finished runs are not repeated and stopped ones go on. The progress bar counts optimizer steps of all runs; the
-    longest runs start first. An interrupt stops all runs within a step. Raises InputError before the first run if a
-    config is not allowed; SweepError, after all others have finished, if a run failed.
+    Finished runs are not repeated and stopped ones go on. A run that fails, or whose worker dies, is tried again twice.
+    The longest runs start first. An interrupt stops all runs within a step.
+
+    Args:
+        configs: of the runs.
+        root: folder of the runs; if workers are on other machines, on a file system that all share, under the same path.
+        workers: processes of this machine; of no meaning with `scheduler`.
+        title: of the progress bar, which counts the optimizer steps of all runs.
+        scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between Dask's
+            processes are pickled: connect to a scheduler that you trust.
+
+    Raises InputError before the first run if a config is not allowed or the scheduler does not answer; SweepError, after
+    all others have finished, if a run failed, or if the scheduler was lost.
     """
-    from tqdm.auto import tqdm
-
     for config in configs:
         config.check()
-    root = Path(root)
-    context = multiprocessing.get_context("spawn")
-    progress = context.Array("q", len(configs))
-    stop = context.Event()
-    order = sorted(range(len(configs)), key=lambda i: -configs[i].steps)
-    done = {i: configs[i].steps for i in order if _finished(root / configs[i].key)}
-    with ProcessPoolExecutor(workers, context, _begin, (progress, stop)) as executor:
-        futures = {i: executor.submit(_run, i, configs[i], root / configs[i].key) for i in order if i not in done}
-        try:
-            with tqdm(total=sum(c.steps for c in configs), desc=title, unit="step", disable=None) as bar:
-                pending: set[Future] = set(futures.values())
-                while True:
-                    # A diverged run is over before its last step.
-                    done |= {i: configs[i].steps for i, future in futures.items() if future.done()}
-                    bar.update(sum(done.get(i, progress[i]) for i in order) - bar.n)
-                    if not pending:
-                        break
-                    pending = wait(pending, timeout=_POLL_SECONDS).not_done
-        except BaseException:
-            stop.set()
-            executor.shutdown(cancel_futures=True)
-            raise
-    failures = [f"{configs[i].key}: {future.exception()!r}" for i, future in futures.items() if future.exception()]
+    count("workers", workers)
+    root = Path(root).resolve()
+    waiting = [config for config in configs if not _finished(root / config.key)]
+    failures = {}
+    if waiting:
+        with _connected(scheduler, min(workers, len(waiting))) as client:
+            failures = _submit_and_wait(client, waiting, root, title, len(configs))
     if failures:
-        raise SweepError(f"{len(failures)} of {len(configs)} runs failed: " + "; ".join(failures))
+        raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
+                         + "; ".join(f"{key}: {reason}" for key, reason in failures.items()))
     return [runs.load(root / config.key) for config in configs]
 
 
@@ -63,29 +71,115 @@ def _finished(directory: Path) -> bool:
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
 
 
-def _begin(progress, stop) -> None:
-    """In each worker: one thread (the networks are small), and the means to report and to be stopped."""
+@contextlib.contextmanager
+def _connected(scheduler: str | None, workers: int) -> Iterator:
+    """A client of the scheduler, or of a scheduler with worker processes that live as long as this context."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise InputError("scheduler must be the address of a running Dask scheduler, as tcp://host:8786, but "
+                             f"{scheduler!r} was given: {error}") from None
+        with client:
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        # It would look into the training thread a hundred times a second.
+        "distributed.worker.profile.enabled": False,
+    }
+    # Dask's memory manager would kill workers by their share of the memory, of which it knows less than the system.
+    with (
+        dask.config.set(settings),
+        LocalCluster(workers, threads_per_worker=1, memory_limit=None, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str, total: int) -> dict[str, str]:
+    """Train the configs and show how they get on; the reasons of those that failed, by key."""
+    from tqdm.auto import tqdm
+
+    # Two sweeps that share a scheduler and a run wait for the same task.
+    topic = "genmem-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    futures = {
+        config.key: client.submit(
+            _train, config, root / config.key, topic, key=f"{topic}-{config.key}", retries=RETRIES, priority=config.steps
+        )
+        for config in sorted(configs, key=lambda config: -config.steps)
+    }
+    steps = dict.fromkeys(futures, 0)
+    length = {config.key: config.steps for config in configs}
+    names = {config.key: label(config) for config in configs}
+    failures = {}
+    client.subscribe_topic(topic, lambda event: steps.update([event[1]]))
+    ended = set()
+    with tqdm(total=sum(length.values()), desc=title, unit="step", disable=None) as bar:
+        while len(ended) < len(futures):
+            time.sleep(_POLL_SECONDS)
+            for key, future in futures.items():
+                if key in ended or future.status == "pending":
+                    continue
+                if future.status not in ("finished", "error"):
+                    raise SweepError(f"the scheduler {client.scheduler.address} was lost, {total - len(ended)} of {total} runs "
+                                     "are not finished; the same command goes on where they stopped")
+                ended.add(key)
+                # A diverged run is over before its last step.
+                steps[key] = length[key]
+                if future.status == "error":
+                    failures[key] = _reason(future.exception())
+                elif not _finished(root / key):
+                    failures[key] = f"its worker left no record in {root}, which must be a folder that all workers share"
+                bar.write(f"{names[key]}: {failures.get(key, 'done')}")
+            bar.update(sum(steps[key] for key in futures if key in length) - bar.n)
+            bar.set_postfix_str(f"{len(ended)} of {len(futures)} runs")
+    return failures
+
+
+def label(config: TrainConfig) -> str:
+    """What tells a run from the others of a sweep, in few words."""
+    return (f"n = {config.n}, W = {config.width}, B = {config.batch_size}, learning rate {config.learning_rate:g}, "
+            f"seed {config.seed}")
+
+
+def _reason(error: BaseException) -> str:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return "its worker died each time (is the memory enough?)"
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+class _Unwanted(Exception):
+    """Nobody waits for this run any more."""
+
+
+def _train(config: TrainConfig, directory: Path, topic: str) -> None:
+    """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
     import torch
+    from distributed import get_worker
 
-    global _report
-    torch.set_num_threads(1)
-    # An interrupt reaches the whole process group; the parent passes it on through `stop`.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A killed parent passes on nothing. Runs can be cut at any moment, so its workers just end.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    def _report(run: int, step: int) -> None:
-        progress[run] = step
-        if stop.is_set():
-            raise KeyboardInterrupt
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _run(run: int, config: TrainConfig, directory: Path) -> None:
     from empirics.training import train
 
-    train(config, directory, on_step=lambda step: _report(run, step))
+    worker = get_worker()
+    task = worker.get_current_task()
+    reported = -float("inf")
+
+    def on_step(step: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported < _REPORT_SECONDS:
+            return
+        reported = time.monotonic()
+        # Dask cannot stop a thread; a cancelled task, whose client interrupted or died, is no longer 'executing'.
+        state = worker.state.tasks.get(task)
+        if state is None or state.state != "executing" or worker.status.name != "running":
+            raise _Unwanted
+        worker.log_event(topic, (config.key, step))
+
+    with _one_run_per_process:
+        torch.set_num_threads(1)
+        train(config, directory, on_step)
