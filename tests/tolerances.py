@@ -30,6 +30,16 @@ FINITE_SIZE = 2e-3
 # The exponent of a distance in the learning rate.
 EXPONENT = 0.1
 
+# Mass, mean and second moment by quadrature of the density, over bulks whose edges may differ by many decades.
+DENSITY = 1e-8
+# Traces of one drawn network at d = 300: fluctuations and corrections of order 1/d.
+FINITE_TRACES = 0.02
+# Distance of the eigenvalues' distribution at d = 100 from its limit.
+KOLMOGOROV = 0.017
+# An edge between exact signs of the discriminant, and a root to the digits of double precision.
+EXACT_EDGE = 1e-11
+ROOT = 1e-12
+
 # empirics -------------------------------------------------------------------------------------------------------------
 # A product of a thousand float32 factors against the same in float64.
 FLOAT32 = 1e-5

@@ -18,6 +18,7 @@ from theory.resolvent import Equations
 # A Newton step, relative to the unknowns' imaginary parts, leaves its square as error. Rounding stops it earlier where
 # these are small, next to an edge or to a light bulk.
 CONVERGED, STALLED = 1e-8, 1e-2
+SQUARE_ROOT = 1e-8
 # Mass and mean by integration may miss their exact values by this before the result is refused.
 REFUSED = 1e-8
 # Gauss-Legendre nodes per panel of the contour around a bulk; panels double in length away from the real axis.
@@ -87,15 +88,16 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     lambdas = np.array(lambdas, dtype=float)
     if not (np.all(lambdas >= 0) and np.all(np.isfinite(lambdas))):
         raise InputError("lambdas must be finite and zero or positive, but another value was given")
-    positions, density = lambdas.ravel() - origin, np.zeros(lambdas.size)
+    flat, density = lambdas.ravel(), np.zeros(lambdas.size)
     bulks, residual = [], 0.0
     for low, high in pairs:
-        inside = np.flatnonzero((positions > low.upper) & (positions < high.lower))
-        density[inside] = _density(equations, low, high, positions[inside])
+        lower, upper = origin + low.upper, origin + high.lower
+        inside = np.flatnonzero((flat > lower) & (flat < upper))
+        density[inside] = _density(equations, low, high, flat[inside] - origin)
         mass = high.below - low.below
         measured, moment = _enclosed(equations, low, high)
         residual = max(residual, abs(measured - mass))
-        bulks.append(Bulk(origin + low.upper, origin + high.lower, mass, origin + moment / measured))
+        bulks.append(Bulk(lower, upper, mass, origin + moment / measured))
     weight = atom_weight(equations)
     atoms = (Atom(origin, weight),) if weight > 0 else ()
     mean = sum(part.mass * part.mean for part in bulks) + weight * origin
@@ -179,12 +181,18 @@ def _at(gap: Gap, position: float, problem: tuple) -> np.ndarray:
 
 def _density(equations: Equations, low: Gap, high: Gap, positions: np.ndarray) -> np.ndarray:
     """The density at positions (K,) within the bulk between two gaps."""
-    order = np.argsort(-positions)
-    out = np.empty(positions.size)
-    out[order] = _sweep(positions[order], low.upper, high.lower, high.edge, *arrays(equations))
-    if np.isnan(out).any():
-        raise SolverError(f"the density could not be solved in the bulk from {low.upper:g} to {high.lower:g}")
-    return out
+    lower, upper = low.upper, high.lower
+    # Closer to an edge than this, relative to what is next to it, the square root is better than rounding allows to solve.
+    near_lower = SQUARE_ROOT * min(upper - lower, lower - low.lower, lower)
+    near_upper = SQUARE_ROOT * min(upper - lower, high.upper - upper)
+    solved = np.clip(positions, lower + near_lower, upper - near_upper)
+    order = np.argsort(-solved)
+    density = np.empty(solved.size)
+    density[order] = _sweep(solved[order], lower, upper, high.edge, *arrays(equations))
+    if np.isnan(density).any():
+        raise SolverError(f"the density could not be solved in the bulk from {lower:g} to {upper:g}")
+    distance = np.clip((positions - lower) * (upper - positions), 0, None)
+    return np.where(solved == positions, density, density * np.sqrt(distance / ((solved - lower) * (upper - solved))))
 
 
 def _enclosed(equations: Equations, low: Gap, high: Gap) -> tuple[float, float]:
