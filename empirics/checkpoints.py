@@ -1,4 +1,4 @@
-"""Where a run goes on after it was stopped: weights, optimizer state, step.
+"""Where a run goes on after it was stopped: weights and their average, optimizer state, step.
 
 Randomness needs no state (see randomness.py). The last two are kept, so that a damaged one costs little.
 """
@@ -13,9 +13,14 @@ from empirics import store
 log = logging.getLogger(__name__)
 
 
-def save(directory: Path, key: str, step: int, elapsed: float, network, optimizer) -> None:
-    """Write the checkpoint of `step`, then drop all but the last two. `elapsed` is training time so far in seconds."""
+def save(directory: Path, key: str, step: int, elapsed: float, network, optimizer, average=None) -> None:
+    """Write the checkpoint of `step`, then drop all but the last two. `elapsed` is training time so far in seconds.
+
+    average: the moving average of the network's weights, if there is one.
+    """
     arrays = {f"network.{name}": _array(tensor) for name, tensor in network.state_dict().items()}
+    if average is not None:
+        arrays |= {f"average.{name}": _array(tensor) for name, tensor in average.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             if value is not None:
@@ -25,7 +30,7 @@ def save(directory: Path, key: str, step: int, elapsed: float, network, optimize
         old.unlink()
 
 
-def restore(directory: Path, key: str, network, optimizer) -> tuple[int, float]:
+def restore(directory: Path, key: str, network, optimizer, average=None) -> tuple[int, float]:
     """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is none."""
     for path in sorted(directory.glob("*.safetensors"), reverse=True):
         try:
@@ -36,23 +41,25 @@ def restore(directory: Path, key: str, network, optimizer) -> tuple[int, float]:
             log.warning("%s; going on from the checkpoint before it", error)
             path.unlink()
             continue
-        _load(arrays, network, optimizer)
+        _load(arrays, network, optimizer, average)
         return facts["step"], facts["elapsed"]
     return 0, 0.0
 
 
-def _load(arrays: dict[str, np.ndarray], network, optimizer) -> None:
+def _load(arrays: dict[str, np.ndarray], network, optimizer, average) -> None:
     import torch
 
-    weights, state = {}, {}
+    weights, state = {"network": {}, "average": {}}, {}
     for name, array in arrays.items():
         part, rest = name.split(".", 1)
-        if part == "network":
-            weights[rest] = torch.from_numpy(array)
+        if part in weights:
+            weights[part][rest] = torch.from_numpy(array)
         else:
             index, entry = rest.split(".", 1)
             state.setdefault(int(index), {})[entry] = torch.from_numpy(array).clone()
-    network.load_state_dict(weights)
+    network.load_state_dict(weights["network"])
+    if average is not None:
+        average.load_state_dict(weights["average"])
     # The optimizer's settings come from the config, of which the key is a hash; only its state is stored.
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 

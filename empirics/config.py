@@ -8,6 +8,8 @@ from typing import Literal, get_args
 from empirics.diffusion import STEPS, step_of_time
 from theory.errors import InputError, count, finite, known, positive
 
+Network = Literal["unet", "mlp", "random-features"]
+Half = Literal["all", "first", "second"]
 Optimizer = Literal["adam", "sgd"]
 Precision = Literal["float32", "bf16"]
 
@@ -17,25 +19,46 @@ class TrainConfig:
     """One run. Two runs with equal configs are the same run; its key is a hash of the values that differ from the defaults."""
 
     data: str = "digits"
-    """Data set."""
+    """Data set: digits, patches, cifar10, gmm, gaussian:WHAT, folder:PATH or npy:PATH (see empirics/datasets.py)."""
     n: int = 64
     """Number of training images; for one seed, the images of a smaller n are among those of a larger n."""
     seed: int = 0
     """Draws the training images, the initial weights, the noise and the batches."""
+    balanced: bool = False
+    """As many training images of each class, up to one."""
+    half: Half = "all"
+    """Draw the training images from one half of the pool; the two halves are disjoint and the same for every seed."""
+    center: bool = False
+    """Subtract the mean image of the training pool."""
+    network: Network = "unet"
+    """U-Net; residual MLP for vectors; or the random-features score network of the theory (one train_time, A = 0 at first)."""
     width: int = 8
-    """Base width W of the U-Net, a multiple of 4; its levels have W, 2W, 4W channels."""
+    """Base width W of the U-Net, a multiple of 4 (its levels have W, 2W, 4W channels); hidden width of the MLP; number of
+    random features."""
     levels: int = 3
     """Resolution levels of the U-Net (1 to 3); each halves the image's side."""
     blocks: int = 2
-    """Residual blocks per level of the U-Net."""
+    """Residual blocks per level of the U-Net, or of the MLP."""
+    dropout: float = 0.0
+    """Probability with which the U-Net drops a feature in training; 0: no dropout."""
     optimizer: Optimizer = "adam"
     """Adam (betas 0.9, 0.999) or SGD with momentum."""
     learning_rate: float = 1e-3
-    """Learning rate, constant."""
+    """Learning rate."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly to its value; 0: constant."""
     momentum: float = 0.95
     """Momentum of SGD; Adam ignores it."""
     batch_size: int = 64
-    """Images per optimizer step, each with fresh noise; B = n is the full batch, and beyond it images repeat."""
+    """Images per optimizer step; B = n (times the noise copies, if any) is the full batch, and beyond it images repeat."""
+    copies: int = 0
+    """Noise copies of each training image, drawn once, steps included; 0: fresh noise at each optimizer step."""
+    flip: bool = False
+    """Mirror each image of a batch with probability one half."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights that is measured in their place; 0: the weights themselves."""
+    train_time: float = 0.0
+    """Train at this Ornstein-Uhlenbeck time only (its nearest DDPM step), without generating; 0: at all times."""
     steps: int = 10_000
     """Optimizer steps of the whole run."""
     milestones: int = 40
@@ -49,7 +72,7 @@ class TrainConfig:
     test_images: int = 512
     """Held-out images in the recorded test loss; all of them if there are fewer."""
     samples: int = 256
-    """Images generated at each milestone, always from the same noise."""
+    """Images generated at each milestone, always from the same noise; 0 with a train_time."""
     sampling_steps: int = 50
     """Deterministic DDIM steps per generated image."""
     precision: Precision = "float32"
@@ -61,31 +84,48 @@ class TrainConfig:
         Not in __post_init__: there the command line's parser would catch the error and wrap it in words of its own.
         """
         for name in ("width", "levels", "blocks", "batch_size", "steps", "first_milestone", "loss_draws",
-                     "test_images", "samples", "sampling_steps"):
+                     "test_images", "sampling_steps"):
             count(name, getattr(self, name))
+        for name in ("seed", "samples", "copies", "warmup"):
+            count(name, getattr(self, name), least=0)
+        for name in ("momentum", "dropout", "ema"):
+            if not 0 <= finite(name, getattr(self, name)) < 1:
+                raise InputError(f"{name} must be at least 0 and below 1, but {getattr(self, name)!r} was given")
         # The second nearest training image must exist, for f_mem.
         count("n", self.n, least=2)
         count("milestones", self.milestones, least=2)
-        count("seed", self.seed, least=0)
         positive("learning_rate", self.learning_rate)
-        if not 0 <= finite("momentum", self.momentum) < 1:
-            raise InputError(f"momentum must be at least 0 and below 1, but {self.momentum!r} was given")
         if not self.loss_times:
             raise InputError("loss_times must hold at least one time, but none was given")
         for t in self.loss_times:
             step_of_time(t)
-        if self.width % 4:
+        for name, allowed in (("half", Half), ("network", Network), ("optimizer", Optimizer), ("precision", Precision)):
+            known(name, getattr(self, name), get_args(allowed))
+        if self.network == "unet" and self.width % 4:
             raise InputError(f"width must be a multiple of 4, but {self.width!r} was given")
-        if self.levels > 3:
+        if self.network == "unet" and self.levels > 3:
             raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
+        if self.network != "unet" and self.dropout:
+            raise InputError(f"dropout must be 0 for the network {self.network}, but {self.dropout!r} was given")
+        self._check_train_time()
         if self.first_milestone >= self.steps:
             raise InputError(
                 f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
             )
         if self.sampling_steps > STEPS:
             raise InputError(f"sampling_steps must be at most {STEPS}, but {self.sampling_steps!r} was given")
-        known("optimizer", self.optimizer, get_args(Optimizer))
-        known("precision", self.precision, get_args(Precision))
+
+    def _check_train_time(self) -> None:
+        if not self.train_time:
+            if self.network == "random-features":
+                raise InputError("train_time must be given for the network random-features, which knows one time only")
+            return
+        step_of_time(self.train_time)
+        if self.samples:
+            raise InputError(f"samples must be 0 with a train_time, as all times generate, but {self.samples!r} was given")
+        if self.loss_times != (self.train_time,):
+            raise InputError(f"loss_times must be the train_time {self.train_time:g} alone, but "
+                             f"{', '.join(map(str, self.loss_times))} was given")
 
     @property
     def key(self) -> str:

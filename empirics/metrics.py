@@ -50,8 +50,10 @@ def memorized_fraction(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESH
 def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
     """The fraction of true flags (S,) and its 95 % percentile interval of 1000 bootstrap draws with a fixed seed.
 
-    Resampling S samples with replacement and counting the true ones is a binomial draw.
+    Resampling S samples with replacement and counting the true ones is a binomial draw. All nan without samples.
     """
+    if not len(flags):
+        return np.nan, np.nan, np.nan
     fraction = flags.mean()
     draws = np.random.default_rng(0).binomial(len(flags), fraction, BOOTSTRAP_DRAWS) / len(flags)
     low, high = np.quantile(draws, [0.025, 0.975])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from empirics.batches import Batches
 from empirics.config import TrainConfig
 from empirics.diffusion import STEPS, ddim, denoising_errors, step_of_time
 from empirics.metrics import nearest_two
@@ -16,11 +17,15 @@ class Probe:
     Args:
         config: of the run.
         images: tensor (n, C, H, W), the training images.
-        held_out: tensor (N, C, H, W), all on the device of the network.
+        held_out: tensor (N, C, H, W).
+        batches: of the training, all on the device of the network.
+        bound: largest absolute value of a pixel, None if there is none.
     """
 
-    def __init__(self, config: TrainConfig, images, held_out):
+    def __init__(self, config: TrainConfig, images, held_out, batches: Batches, bound: float | None):
         self.config = config
+        self.batches = batches
+        self.bound = bound
         self.images = images
         self.held_out = held_out
         self.test_images = held_out[: config.test_images]
@@ -30,9 +35,12 @@ class Probe:
         """The record of this moment.
 
         - train_loss (T, n), test_loss (T, N): each image's loss at each of the config's T times, mean over the draws;
-        - train_average (n,), test_average (N,): the loss averaged over all diffusion times, stratified over the draws;
-        - samples (S, C, H, W) uint8; d1, d2 (S,) distances to the two nearest training images, index (S,) of the
-          nearest; d_held_out (S,) distance to the nearest held-out image.
+        - train_average (n,), test_average (N,): the loss averaged over all diffusion times, stratified over the draws (with
+          a train_time: over that one);
+        - copies_loss (n,), if the noise copies are fixed: the loss on them, which is what the optimizer lowers;
+        - samples (S, C, H, W), uint8 for pixels in [-1, 1], else float32;
+        - d1, d2 (S,) distances to the two nearest training images, index (S,) of the nearest; d_held_out (S,) distance to
+          the nearest held-out image.
         """
         import torch
 
@@ -42,12 +50,17 @@ class Probe:
             for split, images in (("train", self.images), ("test", self.test_images)):
                 at_times = [self._losses(network, split, images, k) for k in self.loss_steps]
                 record[f"{split}_loss"] = torch.stack(at_times)
-                record[f"{split}_average"] = self._losses(network, split, images, None)
+                record[f"{split}_average"] = (
+                    at_times[0] if self.config.train_time else self._losses(network, split, images, None)
+                )
+            if self.config.copies:
+                record["copies_loss"] = self._copies_losses(network)
             samples = self._samples(network)
             record["d1"], record["d2"], record["index"] = nearest_two(samples, self.images)
             record["d_held_out"] = nearest_two(samples, self.held_out)[0]
-            pixels = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-            record["samples"] = pixels
+            record["samples"] = samples
+            if self.bound == 1:
+                record["samples"] = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         network.train()
         return {name: tensor.cpu().numpy() for name, tensor in record.items()}
 
@@ -65,16 +78,29 @@ class Probe:
                 steps = (place * STEPS).long().clamp(max=STEPS - 1)
             else:
                 steps = torch.full((len(images),), k, device=images.device)
-            total += torch.cat([
-                denoising_errors(network, *batch)
-                for batch in zip(images.split(_BATCH), steps.split(_BATCH), noise.split(_BATCH), strict=True)
-            ])
+            total += _errors(network, images, steps, noise)
         return total / draws
+
+    def _copies_losses(self, network):
+        """Loss (n,) of each training image, mean over its noise copies."""
+        n = self.config.n
+        draws = zip(*(part.split(n) for part in self.batches.copies), strict=True)
+        return sum(_errors(network, self.images, k, noise) for k, noise in draws) / self.config.copies
 
     def _samples(self, network):
         import torch
 
+        if not self.config.samples:
+            return torch.empty(0, *self.images.shape[1:], device=self.images.device)
         shape = (self.config.samples, *self.images.shape[1:])
         random = generator(self.config.seed, "samples", device=self.images.device)
         noise = torch.randn(shape, generator=random, device=self.images.device)
-        return torch.cat([ddim(network, batch, self.config.sampling_steps) for batch in noise.split(_BATCH)])
+        steps = self.config.sampling_steps
+        return torch.cat([ddim(network, batch, steps, self.bound) for batch in noise.split(_BATCH)])
+
+
+def _errors(network, images, k, noise):
+    import torch
+
+    parts = zip(images.split(_BATCH), k.split(_BATCH), noise.split(_BATCH), strict=True)
+    return torch.cat([denoising_errors(network, *part) for part in parts])

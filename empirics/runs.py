@@ -79,6 +79,13 @@ class RunRecord:
         """Test loss (K,) at the first of the config's loss times."""
         return self.loss(self.config.loss_times[0])[1]
 
+    @property
+    def copies_loss(self) -> np.ndarray:
+        """Loss (K,) on the fixed noise copies of the training images; raises InputError if the run had fresh noise."""
+        if not self.config.copies:
+            raise InputError(f"copies must be fixed in a run with a loss on them, but {self.directory} has fresh noise")
+        return np.array([self._milestone(step)["copies_loss"].mean() for step in self.steps])
+
     def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
         """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
         return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(-1, 3)
@@ -103,8 +110,9 @@ class RunRecord:
         return self._memorized[:, 2]
 
     def samples(self, step: int) -> np.ndarray:
-        """Generated images (S, C, H, W) of a recorded step, float32 in [-1, 1]."""
-        return self._milestone(step)["samples"].astype(np.float32) / 127.5 - 1
+        """Generated images (S, C, H, W) of a recorded step, float32."""
+        samples = self._milestone(step)["samples"]
+        return samples.astype(np.float32) / 127.5 - 1 if samples.dtype == np.uint8 else samples
 
     def distances(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """d1, d2, index (S,): distance of each sample to its two nearest training images, and which is the nearest."""
@@ -116,16 +124,16 @@ class RunRecord:
         return self._milestone(step)["d_held_out"]
 
     def training_images(self) -> np.ndarray:
-        """The run's training images (n, C, H, W), in [-1, 1]."""
+        """The run's training images (n, C, H, W), as it trained on them."""
         from empirics import datasets
 
-        return datasets.load(self.config.data).subset(self.config.n, self.config.seed)[0]
+        return datasets.training_images(self.config)
 
     def held_out_images(self) -> np.ndarray:
         """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]."""
         from empirics import datasets
 
-        return datasets.load(self.config.data).held_out
+        return datasets.of_config(self.config).held_out
 
     @functools.cached_property
     def _cache(self) -> dict[int, dict[str, np.ndarray]]:

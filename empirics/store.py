@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from theory.errors import InputError
+
 
 class DamagedFile(Exception):
     """The file is not what was written; the message is one sentence."""
@@ -16,13 +18,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a kill or a power cut at any moment leaves the old file or the new one.
 
     One process at a time may write to a directory; what a kill leaves behind is overwritten by the next write there.
+    Raises InputError if the disk is full, or refuses for another reason; the old file is then still there.
     """
     temporary = path.with_name(".partial")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; what was written before is whole") from None
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

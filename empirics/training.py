@@ -1,14 +1,15 @@
 """The training loop: denoising score matching, measured at log-spaced steps.
 
-No EMA, no warm-up, no dropout, no augmentation: each would move the times that are measured.
+No EMA, no warm-up, no dropout, no augmentation unless the config asks: each moves the times that are measured.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import math
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,15 @@ import numpy as np
 from empirics import checkpoints, datasets, runs
 from empirics.config import TrainConfig
 from empirics.randomness import derived_seed
+from theory.errors import InputError, count
 
 CHECKPOINT_SECONDS = 60.0
 _DIVERGENCE_CHECK = 100
 
 
-def train(config: TrainConfig, directory: Path | str, on_step: Callable[[int], None] | None = None) -> runs.RunRecord:
+def train(
+    config: TrainConfig, directory: Path | str, on_step: Callable[[int], None] | None = None, threads: int | None = None
+) -> runs.RunRecord:
     """Train the run of `config` in `directory`, or go on with it there, and return its record.
 
     A run that is stopped at any moment and started again ends with the numbers of one that was not: on the CPU, with
@@ -32,45 +36,67 @@ def train(config: TrainConfig, directory: Path | str, on_step: Callable[[int], N
         config: of the run.
         directory: of the record; made if needed.
         on_step: called with the number of completed steps after each of them, and once at the start.
+        threads: of the arithmetic; as many as torch uses in this process if None. On the CPU the last bits depend on it.
 
-    Raises InputError if a value is not allowed, if n exceeds the data set, or if the directory cannot be written, belongs to another config or is
-    in use.
+    Raises InputError if a value is not allowed, if n exceeds the data set, if the directory cannot be written, belongs
+    to another config or is in use, if the data have changed since the run began, or if the disk is full; after the last
+    the run goes on from its checkpoint.
     """
+    import torch
+
     config.check()
     directory = Path(directory)
-    data = datasets.load(config.data)
-    images, _ = data.subset(config.n, config.seed)
+    data = datasets.of_config(config)
+    images = datasets.training_images(config, data)
+    before = torch.get_num_threads()
     with runs.open_for_writing(directory, config):
-        if (directory / "run.json").exists() and runs.load(directory).status != "running":
-            return runs.load(directory)
-        _train(config, directory, images, data.held_out, on_step or (lambda step: None))
+        digest = datasets.digest(images, data.held_out)
+        if (directory / "run.json").exists():
+            record = runs.load(directory)
+            if record.status != "running":
+                return record
+            if record.facts.get("data_digest", digest) != digest:
+                raise InputError(f"data must be what it was when the run in {directory} began, but the images of "
+                                 f"{config.data!r} have changed")
+        try:
+            torch.set_num_threads(before if threads is None else count("threads", threads))
+            _train(config, directory, images, data, digest, on_step or (lambda step: None))
+        finally:
+            torch.set_num_threads(before)
     return runs.load(directory)
 
 
-def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: np.ndarray, on_step) -> None:
+def _train(
+    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, digest: str, on_step
+) -> None:
     import torch
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
+    from empirics.batches import Batches
     from empirics.milestones import Probe
-    from empirics.networks import unet
+    from empirics.networks import network_of
 
     # Accelerate keeps one precision per process; the run's own config decides.
     AcceleratorState._reset_state()
     accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
     device = accelerator.device
-    network = unet(config.width, images.shape[1], images.shape[2], config.levels, config.blocks, config.seed)
+    network = network_of(config, images.shape[1:])
+    average = _average(config, network, device)
     network, optimizer = accelerator.prepare(network, make_optimizer(config, network))
     plain = accelerator.unwrap_model(network)
+    measured = accelerator.prepare_model(average.module, evaluation_mode=True) if average else network
     images = torch.from_numpy(images).to(device)
-    probe = Probe(config, images, torch.from_numpy(held_out).to(device))
+    batches = Batches(config, images)
+    probe = Probe(config, images, torch.from_numpy(data.held_out).to(device), batches, data.bound)
 
-    step, elapsed = checkpoints.restore(directory / "checkpoints", config.key, plain, optimizer)
+    step, elapsed = checkpoints.restore(directory / "checkpoints", config.key, plain, optimizer, average)
     facts = {
         "key": config.key,
         "config": dataclasses.asdict(config),
         "status": "running",
         "wall_time": elapsed,
+        "data_digest": digest,
         "parameters": sum(p.numel() for p in plain.parameters()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
@@ -87,13 +113,16 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
     def close(status: str) -> None:
         runs.write_facts(directory, facts | {"status": status, "wall_time": spent()})
 
+    def save(step: int) -> None:
+        checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer, average)
+
     def record(step: int) -> bool:
         """Measure, unless the losses are no longer finite; says whether they are."""
-        milestone = probe.measure(network)
+        milestone = probe.measure(measured)
         if not all(np.isfinite(milestone[name]).all() for name in ("train_loss", "test_loss", "d1")):
             return False
         runs.write_milestone(directory, step, milestone)
-        checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer)
+        save(step)
         return True
 
     milestones = set(config.milestone_steps())
@@ -102,7 +131,9 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
     on_step(step)
     saved = time.monotonic()
     while step < config.steps:
-        loss = train_step(config, accelerator, network, optimizer, images, step)
+        loss = train_step(config, accelerator, network, optimizer, batches, step)
+        if average:
+            average.update_parameters(plain)
         step += 1
         if step % _DIVERGENCE_CHECK == 0 and not math.isfinite(loss):
             return close("diverged")
@@ -111,43 +142,45 @@ def _train(config: TrainConfig, directory: Path, images: np.ndarray, held_out: n
                 return close("diverged")
             saved = time.monotonic()
         elif time.monotonic() - saved > CHECKPOINT_SECONDS:
-            checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer)
+            save(step)
             saved = time.monotonic()
         on_step(step)
     close("finished")
 
 
-def train_step(config: TrainConfig, accelerator, network, optimizer, images, step: int):
+def train_step(config: TrainConfig, accelerator, network, optimizer, batches, step: int):
     """One optimizer step on the batch number `step`; returns the loss before it, a tensor ()."""
-    import torch
+    from empirics.diffusion import denoising_errors
 
-    from empirics.diffusion import STEPS, denoising_errors
-    from empirics.randomness import generator
-
-    batch = images[batch_indices(config, step)]
-    random = generator(config.seed, "step", step, images.device)
-    k = torch.randint(STEPS, (len(batch),), generator=random, device=images.device)
-    noise = torch.randn(batch.shape, generator=random, device=images.device)
-    loss = denoising_errors(network, batch, k, noise).mean()
+    if config.warmup:
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * min(1, (step + 1) / config.warmup)
+    with _dropout_noise(config, step):
+        loss = denoising_errors(network, *batches[step]).mean()
     accelerator.backward(loss)
     optimizer.step()
     optimizer.zero_grad()
     return loss.detach()
 
 
-def batch_indices(config: TrainConfig, step: int) -> np.ndarray:
-    """Indices (B,) of the training images in batch number `step`.
+@contextlib.contextmanager
+def _dropout_noise(config: TrainConfig, step: int) -> Iterator[None]:
+    """Dropout draws from torch's global generator: seeded for this step, and left as it was."""
+    import torch
 
-    Batches are cut from an endless row of epochs, each a permutation of its own, so that every image is seen equally
-    often whether or not B divides n. If B exceeds n, images come several times, each time with noise of its own.
-    """
-    n, size = config.n, config.batch_size
-    start, stop = step * size, (step + 1) * size
-    row = [
-        np.random.default_rng(derived_seed(config.seed, "epoch", epoch)).permutation(n)
-        for epoch in range(start // n, (stop - 1) // n + 1)
-    ]
-    return np.concatenate(row)[start % n : start % n + size]
+    if not config.dropout:
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(config.seed, "dropout", step))
+        yield
+
+
+def _average(config: TrainConfig, network, device):
+    """The moving average of the weights, started at the first step's, or None."""
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    return AveragedModel(network, device, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
 
 
 def make_optimizer(config: TrainConfig, network):

@@ -14,7 +14,8 @@ from theory.errors import InputError
 def test_the_key_sees_every_value_and_only_values():
     default = TrainConfig()
     assert default.key == TrainConfig().key and len(default.key) == 12
-    changes = {"data": "x", "optimizer": "sgd", "precision": "bf16", "loss_times": (0.02,), "momentum": 0.5}
+    changes = {"data": "x", "optimizer": "sgd", "precision": "bf16", "loss_times": (0.02,), "momentum": 0.5,
+               "half": "first", "network": "mlp", "balanced": True, "center": True, "flip": True}
     for field in dataclasses.fields(TrainConfig):
         value = changes.get(field.name, getattr(default, field.name))
         other = dataclasses.replace(default, **{field.name: value if field.name in changes else value + 1})

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from empirics import checkpoints, datasets, runs, store
+from empirics.batches import batch_indices
 from empirics.config import TrainConfig
-from empirics.training import batch_indices, train
+from empirics.training import train
 from tests.empirics.small import SMALL
 from theory.errors import InputError
 
