@@ -88,6 +88,10 @@ def resolvent_polynomial(atoms: int = 1) -> "sympy.Poly":
 
     One atom: degree 5 in g and 2 in z; two atoms: 8 and 3. Raises InputError for more than two atoms, where expanding the
     coefficients in all parameters is of no use.
+
+    >>> polynomial = resolvent_polynomial(1)
+    >>> polynomial.degree(), polynomial.coeff_monomial(1)
+    (5, -psi_n**2)
     """
     import sympy
 
