@@ -8,6 +8,9 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/genmem demo --out out/demo
 
+# One thread each: two test processes with two spinning BLAS threads each take several times as long.
+test test-all: export OMP_NUM_THREADS = 1
+
 test: $(READY)
 	$(BIN)/pytest -n 2 -m "not slow"
 

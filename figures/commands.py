@@ -41,7 +41,7 @@ def phase_diagram(
 def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
     """Simulate one finite network exactly and lay it over the prediction.
 
-    Prints both side by side; saves them as NetCDF, and a figure (PDF and PNG) beside it.
+    Prints what it will cost, then both side by side; saves them as NetCDF, and a figure (PDF and PNG) beside it.
 
     Args:
         model: The network and its data.
@@ -50,6 +50,10 @@ def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("o
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
+
+    from theory import cost
+
+    print(cost(model.model(), d).describe(), flush=True)
     data = finite_network(model, d, seed)
     save_dataset(data, out)
 

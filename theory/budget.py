@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from theory.activations import resolve
 from theory.errors import InputError
 from theory.hermite import BLOCK, QUADRATURE_BLOCK, ROWS, resolution
 from theory.model import RandomFeatures
@@ -89,7 +88,7 @@ def require_memory(needed: float) -> None:
 def _seconds(model, d: int, n: int, p: int, population: int, data) -> float:
     """Time of one draw."""
     product, decomposition = _rates()
-    sigma, constants = resolve(model.activation), model.constants
+    sigma, constants = model.sigma, model.constants
     rng = np.random.default_rng(0)
     w = rng.standard_normal((min(p, _FEATURES), d)) / np.sqrt(d)
     if data is None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.activations import resolve
 from theory.errors import InputError, count
 from theory.hermite import noise_average
 from theory.model import RandomFeatures
@@ -126,7 +125,7 @@ def draw_network(model: RandomFeatures, d: int | None, rng, data=None, held_out=
         population = np.sqrt(signal) * (held_out @ basis), np.full(d, np.sqrt(delta))
         power = np.nan
     xi = rng.standard_normal((int(model.copies), n, d)) if np.isfinite(model.copies) else None
-    return Network(w, x, xi, population, direction, delta, signal, resolve(model.activation), power)
+    return Network(w, x, xi, population, direction, delta, signal, model.sigma, power)
 
 
 def own_points(data, held_out) -> tuple[np.ndarray, np.ndarray]:

@@ -381,3 +381,10 @@ def test_a_broken_number_of_copies_cannot_be_drawn():
         simulate(RandomFeatures(2, 2, 0.1, copies=2.5), 10, 0, 1.0)
     with pytest.raises(InputError, match="copies must be a whole number or inf"):
         cost(RandomFeatures(2, 2, 0.1, copies=2.5), 10)
+
+
+def test_a_centred_activation_is_simulated_as_the_theory_sees_it():
+    """ReLU less its mean: without centring, its rank-one mean would dominate U."""
+    model = RandomFeatures(2, 3, 0.2, lambda x: np.maximum(x, 0), center=True)
+    run, theory = simulate(model, d=100, seed=0, tau=[3.0, 30.0]), model.learning_curves([3.0, 30.0])
+    np.testing.assert_allclose(run.test, theory.test, rtol=0.03)
