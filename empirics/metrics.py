@@ -42,9 +42,14 @@ def memorized_fraction(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESH
     """f_mem, the fraction of samples with d1/d2 < threshold, and its 95 % bootstrap interval.
 
     d1, d2 (S,): distances to the nearest and second nearest training image (Bonnaire et al., arXiv:2505.17638; they use
-    1/3). A sample equal to both (d1 = d2 = 0) is memorized.
+    1/3).
     """
-    return fraction_interval((d1 < threshold * d2) | (d2 == 0))
+    return fraction_interval(memorized(d1, d2, threshold))
+
+
+def memorized(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
+    """Whether d1/d2 < threshold (S,); a sample equal to both images (d1 = d2 = 0) is memorized."""
+    return (d1 < threshold * d2) | (d2 == 0)
 
 
 def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:

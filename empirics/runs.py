@@ -20,7 +20,7 @@ import numpy as np
 
 from empirics import store
 from empirics.config import TrainConfig, from_json
-from empirics.metrics import THRESHOLD, memorized_fraction
+from empirics.metrics import THRESHOLD, memorized, memorized_fraction
 from theory.errors import InputError
 
 
@@ -65,6 +65,16 @@ class RunRecord:
         pairs = [self._loss(step, t) for step in self.steps]
         return np.array([train for train, _ in pairs]), np.array([test for _, test in pairs])
 
+    def image_losses(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """Loss of each training (K, n) and each test image (K, N) at Ornstein-Uhlenbeck time t.
+
+        Raises InputError if the run did not record t.
+        """
+        row = self._row(t)
+        train, test = zip(*[(m["train_loss"][row], m["test_loss"][row]) for m in map(self._milestone, self.steps)],
+                          strict=True)
+        return np.array(train), np.array(test)
+
     def initial(self, t: float | None = None) -> tuple[float, float]:
         """Train and test loss at step 0."""
         return self._loss(0, t)
@@ -89,6 +99,10 @@ class RunRecord:
     def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
         """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
         return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(-1, 3)
+
+    def memorized_samples(self, threshold: float = THRESHOLD) -> np.ndarray:
+        """Whether each sample is memorized, bools (K, S)."""
+        return np.array([memorized(*self.distances(step)[:2], threshold) for step in self.steps])
 
     @functools.cached_property
     def _memorized(self) -> np.ndarray:
@@ -154,11 +168,14 @@ class RunRecord:
         milestone = self._milestone(step)
         if t is None:
             return float(milestone["train_average"].mean()), float(milestone["test_average"].mean())
+        row = self._row(t)
+        return float(milestone["train_loss"][row].mean()), float(milestone["test_loss"][row].mean())
+
+    def _row(self, t: float) -> int:
         times = self.config.loss_times
         if t not in times:
             raise InputError(f"t must be one of {', '.join(map(str, times))}, the recorded times, but {t!r} was given")
-        row = times.index(t)
-        return float(milestone["train_loss"][row].mean()), float(milestone["test_loss"][row].mean())
+        return times.index(t)
 
 
 def load(directory: Path | str) -> RunRecord:

@@ -3,7 +3,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics.measure import first_crossing, measure, times_of
+from empirics import runs
+from empirics.measure import (
+    SETTING,
+    Time,
+    first_crossing,
+    lower_bound,
+    measure,
+    memorization_rate,
+    time_intervals,
+    times_of,
+)
 from empirics.runs import RunRecord
 from tests.empirics.small import SMALL
 from theory.errors import InputError
@@ -98,3 +108,89 @@ def test_first_crossing_interpolates_in_log_step():
     assert first_crossing(np.array([10, 1000]), np.array([-1.0, 1.0])) == pytest.approx(100)
     assert first_crossing(np.array([10, 1000]), np.array([1.0, 2.0])) == 10
     assert first_crossing(np.array([10, 1000]), np.array([-2.0, -1.0])) == np.inf
+
+
+def test_a_floor_is_the_best_loss_of_all_runs_on_the_data():
+    # Losses of one run are higher throughout: it never comes near the other's best.
+    class Worse(Curves):
+        def loss(self, t=None):
+            return tuple(0.4 + 0.6 * x for x in super().loss(t))
+
+    good, bad = curves(n=32), curves(n=16)
+    bad = Worse(None, bad.facts)
+    own, floored = (measure([good, bad], floor=floor).runs for floor in (False, True))
+    assert own[1].gen.value == pytest.approx(own[0].gen.value) and not own[1].gen.censored
+    assert floored[1].gen.censored and floored[0].gen == own[0].gen
+    assert floored[1].mem == own[1].mem
+
+
+def test_the_lag_is_how_much_later_copies_come_than_the_gap():
+    times = times_of(curves())
+    assert times.lag.value == pytest.approx(times.copy.value / times.gap.value) and not times.lag.censored
+    assert times_of(curves(end=80)).lag == Time(80 / times_of(curves(end=80)).gap.value, True)
+    assert times_of(curves(end=20)).lag is None
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Writes a run whose images' losses and whose samples' copies differ by `noise` around the curves above."""
+    def write(images, noise, samples=200):
+        config = dataclasses.replace(SMALL, steps=10_000, milestones=30, samples=samples)
+        directory = tmp_path / f"{images}-{noise}"
+        with runs.open_for_writing(directory, config):
+            runs.write_facts(directory, {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"})
+            random = np.random.default_rng(0)
+            of_image = [noise * random.normal(size=images) for _ in range(2)]
+            place = random.uniform(size=samples)
+            for step in config.milestone_steps():
+                x = np.log10(max(step, 1e-3) / 10)
+                fall, rise = 1 - 0.9 / (1 + np.exp(-8 * x)), 1 / (1 + np.exp(-8 * (x - 1.5)))
+                copied = place < 0.8 / (1 + np.exp(-8 * (x - 2)))
+                # Images differ in how far their loss rises or falls in the end.
+                runs.write_milestone(directory, step, {
+                    "train_loss": np.array([fall - 0.1 * rise * (1 + of_image[0])] * 2),
+                    "test_loss": np.array([fall + 0.5 * rise * (1 + of_image[1])] * 2),
+                    "d1": np.where(copied, 0.1, 0.9), "d2": np.ones(samples), "index": np.zeros(samples, int),
+                })
+        return runs.load(directory)
+    return write
+
+
+def test_intervals_come_from_the_images_and_the_samples(recorded):
+    few, many, equal = recorded(20, 0.5), recorded(2000, 0.5), recorded(20, 0.0)
+    wide, narrow, none = map(time_intervals, (few, many, equal))
+    for event in ("gap", "mem"):
+        assert wide[event][0] < getattr(times_of(few), event).value < wide[event][1]
+        assert np.log(narrow[event][1] / narrow[event][0]) < 0.3 * np.log(wide[event][1] / wide[event][0])
+        assert none[event] == pytest.approx([getattr(times_of(equal), event).value] * 2)
+    assert none["copy"][0] < times_of(equal).copy.value < none["copy"][1]
+
+
+def test_an_interval_of_an_event_that_only_some_draws_see_is_open(recorded):
+    record = recorded(20, 0.0, samples=8)
+    low, high = time_intervals(record)["copy"]
+    assert low < high and np.isfinite(low)
+    quiet = recorded(20, 0.1)
+    quiet.__dict__["steps"] = quiet.steps[quiet.steps < 100]
+    assert time_intervals(quiet)["mem"] == (np.inf, np.inf)
+
+
+def test_the_memorization_rate_is_the_slope_in_log_step(recorded):
+    rate, low, high = memorization_rate(recorded(20, 0.0, samples=2000))
+    # A sigmoid of slope 0.8 x 8 / 4 per decade in its middle; less over its whole rise.
+    steepest = 0.8 * 8 / 4 / np.log(10)
+    assert 0.5 * steepest < low < rate < high < steepest
+    assert all(np.isnan(memorization_rate(curves(end=50))))
+
+
+def test_the_lower_bound_is_that_of_the_bootstrap():
+    from empirics.metrics import memorized_fraction
+
+    for share in (0.02, 0.3, 1.0):
+        d1 = np.where(np.arange(200) < 200 * share, 0.0, 1.0)
+        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(memorized_fraction(d1, np.ones(200))[1], abs=0.011)
+
+
+def test_settings_see_every_field_that_could_move_the_times():
+    assert {"data", "width", "optimizer", "learning_rate", "batch_size", "precision"} <= set(SETTING)
+    assert not {"n", "seed", "steps", "samples"} & set(SETTING)
