@@ -32,8 +32,9 @@ STALLED = 1e-6
 BRACKET = 1e-15
 # Masses below two gaps differ by more; those below two points of one gap by rounding only.
 SAME_MASS = 1e-13
-# Nodes per decade of the parameter y; decades searched around zero and infinity and around the poles between.
-PER_DECADE, FAR, NEAR = 12, 14, 8
+# The parameter y is searched by decades around zero and infinity, and around each pole between: their number on either
+# side, and nodes per decade.
+FAR, NEAR = (14, 12), (8, 6)
 # Nodes put between two of them where the solution enters or leaves the spectrum.
 BETWEEN = 16
 
@@ -105,7 +106,7 @@ def arrays(equations: Equations) -> tuple:
 def _nodes(lam) -> np.ndarray:
     """Values of the parameter y (K,), rising, dense towards each pole, zero and infinity; the poles are among them."""
     poles = lam[lam > 0]
-    far, near = (np.linspace(-reach, reach, 2 * reach * PER_DECADE + 1) for reach in (FAR, NEAR))
+    far, near = (np.linspace(-reach, reach, 2 * reach * number + 1) for reach, number in (FAR, NEAR))
     share = 1 / (1 + 10.0**-near)
     inner = [low + (high - low) * np.r_[share, 1] for low, high in zip(poles[:-1], poles[1:])]
     below = poles[0] / (1 + 10.0**-far)
