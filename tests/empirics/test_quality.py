@@ -1,0 +1,74 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from empirics import quality
+from empirics.quality import double_descent, first_minimum, quality_of
+from tests.empirics.small import SMALL
+from tests.empirics.test_measure import Curves
+from theory.errors import InputError
+
+STEPS = np.unique(np.geomspace(1, 1e4, 400).round().astype(int))
+
+
+def curve(x):
+    """A distance that falls to 1 around step 10, rises to 2 around step 1000 and is there lower again from 5000 on."""
+    logs = np.log10(x)
+    fall, rise = 10 / (1 + np.exp(8 * (logs - 0.5))), 1 / (1 + np.exp(-8 * (logs - 2.5)))
+    return 1 + fall + rise - 1.5 / (1 + np.exp(-20 * (logs - 3.7)))
+
+
+@pytest.fixture
+def record(monkeypatch):
+    """Curves with this distance, and errors of 0.01."""
+    config = dataclasses.replace(SMALL, samples=16)
+    facts = {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"}
+    values = np.stack([curve(STEPS), np.full(STEPS.size, 0.01)], axis=1)
+    monkeypatch.setattr(quality, "distance_curve", lambda record, name, space: values[: record.steps.size])
+    return Curves(None, facts)
+
+
+def test_the_time_is_that_of_the_first_minimum_not_of_the_lowest(record):
+    found = quality_of(record)
+    before = STEPS < 100
+    lowest = curve(STEPS)[before].min()
+    exact = STEPS[np.argmax(curve(STEPS) <= 1.05 * lowest)]
+    assert found.gen.value == pytest.approx(exact, rel=0.1) and not found.gen.censored
+    assert found.low < found.gen.value < found.high < 1.5 * exact
+    assert curve(1e4) < lowest
+
+
+def test_the_peak_is_before_copies_appear(record):
+    # Copies appear at step 93 or so, and the second descent begins at 2000.
+    found = quality_of(record)
+    assert found.peak == pytest.approx(curve(STEPS)[STEPS < 100].min()) and found.peak_step < 100
+    assert found.peak_error == 0.01
+
+
+def test_a_distance_that_still_falls_is_censored(record):
+    short = dataclasses.replace(record, end=8)
+    found = quality_of(short)
+    assert found.gen.censored and found.high == np.inf
+
+
+def test_noise_is_no_minimum_and_no_double_descent():
+    random = np.random.default_rng(0)
+    errors = np.full(60, 0.05)
+    falling = np.linspace(3, 1, 60) + errors * random.normal(size=60)
+    assert first_minimum(falling, errors) > 50 and not double_descent(falling, errors)
+    flat = np.ones(60) + 0.3 * errors * random.normal(size=60)
+    assert not double_descent(flat, errors)
+
+
+def test_a_double_descent_is_seen():
+    errors = np.full(STEPS.size, 0.01)
+    assert double_descent(curve(STEPS), errors)
+    once = STEPS < 1500
+    assert not double_descent(curve(STEPS)[once], errors[once])
+
+
+def test_a_run_without_samples_has_no_quality(record):
+    config = dataclasses.replace(record.config, samples=0)
+    with pytest.raises(InputError, match="generated no samples"):
+        quality_of(Curves(None, record.facts | {"config": dataclasses.asdict(config)}))
