@@ -128,7 +128,8 @@ def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     return _assemble(x, m0, m1, integrals, tangent, shift, kinds, constant, psi_p)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+# Sums in any order, so that four atoms are added at once; infinities at a pole stay what they are.
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _integrals(p0, p1, lam, w):
     """int lambda^r / D for r = 0, 1 and int lambda^r / D^2 for r = 0, 1, 2, with D = 1 + p0 + p1 lambda."""
     i0, i1, j0, j1, j2 = 0 * p0, 0 * p0, 0 * p0, 0 * p0, 0 * p0
