@@ -5,8 +5,12 @@ A preset is a list of configs without repetition; which data sets and hours each
 
 import dataclasses
 
+from typing import Literal
+
 from empirics.config import TrainConfig
 from empirics.grids import Grid
+
+Preset = Literal["bonnaire-celeba-like", "marion-wu-cifar10", "favero-cifar10", "gmm", "digits-cpu", "patches-cpu"]
 
 # The smallest U-Net and the shortest runs on which all times show within minutes on two cores. Runs last 25 n steps,
 # so that each sees its training images equally often; the largest n has one seed, as it takes half of the time.
@@ -19,6 +23,11 @@ DIGITS_DEMO = [
     for n, milestones, seeds in ((32, 13, 2), (64, 15, 2), (128, 17, 1))
     for seed in range(seeds)
 ]
+
+
+def _halves(config: TrainConfig) -> list[TrainConfig]:
+    """Two runs on disjoint halves of the data, which generate from the same noise."""
+    return [dataclasses.replace(config, half=half) for half in ("first", "second")]
 
 
 def _digits_cpu() -> list[TrainConfig]:
@@ -39,7 +48,86 @@ def _digits_cpu() -> list[TrainConfig]:
     full_batch = [
         dataclasses.replace(base, n=n, batch_size=n, steps=steps) for n, steps in ((32, 800), (128, 1280))
     ]
-    return [*by_width, *by_batch, *by_rate, *full_batch]
+    return [*by_width, *by_batch, *by_rate, *full_batch, *_halves(dataclasses.replace(middle, steps=14 * 64))]
 
 
-PRESETS = {"digits-cpu": _digits_cpu()}
+def _patches_cpu() -> list[TrainConfig]:
+    """Colour crops of photographs at three n: eight minutes on two cores."""
+    base = TrainConfig(
+        data="patches", width=8, levels=3, blocks=1, learning_rate=2e-3, batch_size=16, milestones=10,
+        first_milestone=20, loss_draws=2, test_images=64, samples=64, sampling_steps=20,
+    )
+    return Grid(ns=(16, 32, 64), steps_per_image=40).configs(base)
+
+
+def _bonnaire() -> list[TrainConfig]:
+    """n at W = 32 and W at n = 1024, by SGD as published; the same n by Adam (arXiv:2505.17638, section 3)."""
+    base = TrainConfig(
+        data="folder:celeba", center=True, width=32, optimizer="sgd", learning_rate=0.01, momentum=0.95,
+        first_milestone=1000, test_images=2048, samples=10_000, sampling_steps=200,
+    )
+    # Copies appear at about 300 n steps at W = 32, and later by 32/W in narrower networks.
+    sizes = [2**k for k in range(7, 16)]
+    by_size = [_bonnaire_run(base, n, 32) for n in sizes]
+    by_width = [_bonnaire_run(base, 1024, width) for width in (8, 16, 48, 64)]
+    # Adam needs fewer steps.
+    adam = dataclasses.replace(base, optimizer="adam", learning_rate=1e-4)
+    by_adam = [
+        dataclasses.replace(_bonnaire_run(adam, n, 32), steps=max(200_000, 100 * n)) for n in (512, 1024, 2048, 4096)
+    ]
+    return [*by_size, *by_width, *by_adam]
+
+
+def _bonnaire_run(base: TrainConfig, n: int, width: int) -> TrainConfig:
+    steps = max(2_000_000, round(340 * n * max(1, 32 / width)))
+    return dataclasses.replace(base, n=n, width=width, batch_size=min(n, 512), steps=steps)
+
+
+def _marion_wu() -> list[TrainConfig]:
+    """N, B, learning rate and W around one run (arXiv:2605.06077); all at the same normalised number of steps."""
+    base = TrainConfig(
+        data="cifar10", n=2048, width=128, batch_size=128, learning_rate=1e-4, first_milestone=500,
+        test_images=2048, samples=2_000, sampling_steps=100, precision="bf16",
+    )
+    points = [
+        *Grid(ns=(2048, 4096, 8192, 16384)).configs(base),
+        *Grid(batch_sizes=(16, 32, 64, 128, 256)).configs(base),
+        *Grid(learning_rates=(1e-5, 3e-5, 1e-4)).configs(base),
+        *Grid(widths=(32, 64, 128, 152)).configs(base),
+    ]
+    runs = [
+        dataclasses.replace(c, steps=round(100 * c.n * (128 / c.batch_size) * (1e-4 / c.learning_rate))) for c in points
+    ]
+    return list(dict.fromkeys(runs))
+
+
+def _favero() -> list[TrainConfig]:
+    """Pairs of models on disjoint halves of CIFAR-10, at four sizes (arXiv:2505.16959, section 3)."""
+    base = TrainConfig(
+        data="cifar10", width=128, batch_size=128, learning_rate=1e-4, first_milestone=500, test_images=2048,
+        samples=2_000, sampling_steps=100, precision="bf16",
+    )
+    return [run for each in Grid(ns=(2048, 4096, 8192, 16384), steps_per_image=100).configs(base) for run in _halves(each)]
+
+
+def _gmm() -> list[TrainConfig]:
+    """n by the residual MLP in eight dimensions, three seeds (arXiv:2505.17638, appendix on Gaussian mixtures)."""
+    base = TrainConfig(
+        data="gmm", network="mlp", width=128, blocks=3, optimizer="sgd", learning_rate=0.01, momentum=0.95,
+        first_milestone=100, milestones=30, test_images=2048, samples=2_000, sampling_steps=100,
+    )
+    return [
+        dataclasses.replace(base, n=n, seed=seed, batch_size=min(n, 512), steps=max(100_000, 200 * n))
+        for n in (128, 256, 512, 1024, 2048, 4096)
+        for seed in range(3)
+    ]
+
+
+PRESETS: dict[Preset, list[TrainConfig]] = {
+    "bonnaire-celeba-like": _bonnaire(),
+    "marion-wu-cifar10": _marion_wu(),
+    "favero-cifar10": _favero(),
+    "gmm": _gmm(),
+    "digits-cpu": _digits_cpu(),
+    "patches-cpu": _patches_cpu(),
+}
