@@ -7,6 +7,7 @@ import tyro
 import empirics.commands
 import figures.commands
 import theory.commands
+from empirics.sweeps import SweepError
 from theory.errors import InputError
 
 
@@ -24,6 +25,9 @@ def main() -> None:
     except InputError as error:
         print(f"genmem: {error}", file=sys.stderr)
         sys.exit(2)
+    except SweepError as error:
+        print(f"genmem: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("genmem: interrupted; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(130)

@@ -1,16 +1,21 @@
 """The commands of this package, mounted by genmem.py."""
 
+import collections
+import dataclasses
 import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from empirics.config import TrainConfig
-from theory.errors import InputError
-from theory.files import writable_file, written_whole
+from empirics.grids import Grid
+from empirics.presets import PRESETS, Preset
+from theory.errors import InputError, count
+from theory.files import writable_file, writable_folder, written_whole
 
 if TYPE_CHECKING:
     from empirics.measure import Measurement, Time
+    from empirics.overview import Progress
     from empirics.runs import RunRecord
 
 RUNS_ROOT = Path("out/runs")
@@ -35,6 +40,94 @@ def train(config: TrainConfig = TrainConfig(), out: Path = RUNS_ROOT) -> None:
         record = training.train(config, directory, on_step=lambda step: bar.update(step - bar.n))
     print(curves_table(record))
     print(f"\n{record.status} after {record.wall_time:.0f} s; recorded in {directory}")
+
+
+def sweep(
+    preset: Preset | None = None,
+    grid: Grid = Grid(),
+    config: TrainConfig = TrainConfig(),
+    out: Path = RUNS_ROOT,
+    workers: int = 2,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Train a grid of runs, or a preset, after saying what will run, how long it takes and how much disk.
+
+    Finished runs are not repeated; stopped ones, and those whose worker was killed, go on from their last checkpoint,
+    now or when the same command is given again. `genmem runs` shows how far each is.
+
+    Args:
+        preset: a set of runs with a name; of the other values of a run only `data` may then be given.
+        grid: the values that differ between the runs.
+        config: the values that all runs share.
+        out: folder of all runs.
+        workers: processes on this machine, one run at a time and one thread each.
+        scheduler: address of a Dask scheduler, as tcp://host:8786; the runs then go to its workers, which share the
+            folder `out`.
+        dry_run: stop before training.
+    """
+    from empirics import plan
+    from empirics.sweeps import ended, measured_costs, run_all
+
+    configs = _configs(preset, grid, config)
+    count("workers", workers)
+    writable_folder("out", out)
+    waiting = [each for each in configs if not ended(out / each.key)]
+    if waiting:
+        where = "this machine, as busy as it is now" if scheduler is None else f"a worker of {scheduler}"
+        print(f"{len(waiting)} runs to do, {len(configs) - len(waiting)} done in {out}; timing a few steps on {where} ...")
+        costs, workers = measured_costs(waiting, workers, scheduler)
+        print(plan.plan_table(waiting, costs, workers), flush=True)
+        plan.check_disk(out, costs)
+    if dry_run:
+        return
+    records = run_all(configs, out, workers, scheduler=scheduler)
+    print(f"{len(records)} runs recorded in {out}; next: genmem measure {out}")
+
+
+def _configs(preset: str | None, grid: Grid, config: TrainConfig) -> list[TrainConfig]:
+    if preset is None:
+        return grid.configs(config)
+    if grid != Grid() or config != TrainConfig(data=config.data):
+        raise InputError(f"preset {preset} fixes all values of its runs but data, and others were given")
+    configs = PRESETS[preset]
+    if config.data == TrainConfig.data:
+        return configs
+    return [dataclasses.replace(each, data=config.data) for each in configs]
+
+
+def runs(runs_root: Path = RUNS_ROOT, /, json: bool = False) -> None:
+    """List runs: finished, diverged (a result too), running, or stopped and ready to go on.
+
+    Args:
+        runs_root: folder of runs.
+        json: print JSON.
+    """
+    from empirics.overview import overview
+
+    progress = overview(runs_root)
+    print(_runs_json(progress) if json else _runs_table(progress))
+
+
+def export(runs_root: Path, out: Path, /, images: int = 8) -> None:
+    """Copy the records of ended runs without weights: losses, distances, metrics, and a few images of each milestone.
+
+    The copy is read like any folder of runs. Metrics that were not computed yet are computed first.
+
+    Args:
+        runs_root: folder of runs.
+        out: folder for the copies.
+        images: generated images kept of each milestone.
+    """
+    from empirics.export import export as export_runs
+    from empirics.runs import find
+
+    count("images", images)
+    records = find(runs_root)
+    if not records:
+        raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
+    size = export_runs(records, writable_folder("out", out), images)
+    print(f"{len(records)} runs, {size / 1e6:.1f} MB, in {out}")
 
 
 def measure(runs_root: Path = RUNS_ROOT, /, json: bool = False, out: Path | None = None) -> None:
@@ -93,10 +186,26 @@ def times_table(measurement: "Measurement") -> str:
     return "\n".join(lines)
 
 
+def _runs_table(progress: "list[Progress]") -> str:
+    """One line for each run, and how many there are of each status."""
+    from empirics.plan import duration
+
+    lines = [f"{'run':<12} {'data':<10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {'step':>9} {'of':>9} {'time':>8}  status"]
+    for run in progress:
+        c = run.config
+        lines.append(f"{run.key:<12} {c.data:<10.10} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} {c.seed:>4} "
+                     f"{run.step:>9} {c.steps:>9} {duration(run.wall_time):>8}  {run.status}")
+    numbers = collections.Counter(run.status for run in progress)
+    lines.append(", ".join(f"{number} {status}" for status, number in numbers.items()))
+    return "\n".join(lines)
+
+
+def _runs_json(progress: "list[Progress]") -> str:
+    return json.dumps([dataclasses.asdict(run) for run in progress], indent=1)
+
+
 def as_json(measurement: "Measurement") -> str:
     """The measurement for programs; an unbounded or unknown number is null."""
-    import dataclasses
-
     from empirics.measure import EVENTS
 
     def plain(fit) -> dict:
@@ -118,4 +227,4 @@ def _text(time: "Time") -> str:
     return f"{'> ' if time.censored else ''}{time.value:.0f}"
 
 
-COMMANDS = {"train": train, "measure": measure}
+COMMANDS = {"train": train, "sweep": sweep, "runs": runs, "measure": measure, "export": export}

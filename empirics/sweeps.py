@@ -11,10 +11,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from empirics import runs
 from empirics.config import TrainConfig
 from theory.errors import InputError, count
+
+if TYPE_CHECKING:
+    from empirics.estimate import Cost
 
 RETRIES = 2
 _CONNECT_SECONDS = 10
@@ -56,7 +60,7 @@ def run_all(
         config.check()
     count("workers", workers)
     root = Path(root).resolve()
-    waiting = [config for config in configs if not _finished(root / config.key)]
+    waiting = [config for config in configs if not ended(root / config.key)]
     failures = {}
     if waiting:
         with _connected(scheduler, min(workers, len(waiting))) as client:
@@ -67,7 +71,19 @@ def run_all(
     return [runs.load(root / config.key) for config in configs]
 
 
-def _finished(directory: Path) -> bool:
+def measured_costs(configs: Sequence[TrainConfig], workers: int, scheduler: str | None) -> "tuple[list[Cost], int]":
+    """The cost of each run, measured where it will be trained, and how many run at a time."""
+    from empirics import estimate
+
+    if scheduler is None:
+        return estimate.costs(configs), workers
+    with _connected(scheduler, workers) as client:
+        costs = client.submit(estimate.costs, configs, pure=False).result()
+        return costs, len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def ended(directory: Path) -> bool:
+    """Whether the run recorded there is finished or diverged."""
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
 
 
@@ -117,26 +133,26 @@ def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: 
     names = {config.key: label(config) for config in configs}
     failures = {}
     client.subscribe_topic(topic, lambda event: steps.update([event[1]]))
-    ended = set()
+    over = set()
     with tqdm(total=sum(length.values()), desc=title, unit="step", disable=None) as bar:
-        while len(ended) < len(futures):
+        while len(over) < len(futures):
             time.sleep(_POLL_SECONDS)
             for key, future in futures.items():
-                if key in ended or future.status == "pending":
+                if key in over or future.status == "pending":
                     continue
                 if future.status not in ("finished", "error"):
-                    raise SweepError(f"the scheduler {client.scheduler.address} was lost, {total - len(ended)} of {total} runs "
+                    raise SweepError(f"the scheduler {client.scheduler.address} was lost, {total - len(over)} of {total} runs "
                                      "are not finished; the same command goes on where they stopped")
-                ended.add(key)
+                over.add(key)
                 # A diverged run is over before its last step.
                 steps[key] = length[key]
                 if future.status == "error":
                     failures[key] = _reason(future.exception())
-                elif not _finished(root / key):
+                elif not ended(root / key):
                     failures[key] = f"its worker left no record in {root}, which must be a folder that all workers share"
                 bar.write(f"{names[key]}: {failures.get(key, 'done')}")
             bar.update(sum(steps[key] for key in futures if key in length) - bar.n)
-            bar.set_postfix_str(f"{len(ended)} of {len(futures)} runs")
+            bar.set_postfix_str(f"{len(over)} of {len(futures)} runs")
     return failures
 
 
@@ -160,7 +176,6 @@ class _Unwanted(Exception):
 
 def _train(config: TrainConfig, directory: Path, topic: str) -> None:
     """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
-    import torch
     from distributed import get_worker
 
     from empirics.training import train
@@ -181,5 +196,4 @@ def _train(config: TrainConfig, directory: Path, topic: str) -> None:
         worker.log_event(topic, (config.key, step))
 
     with _one_run_per_process:
-        torch.set_num_threads(1)
-        train(config, directory, on_step)
+        train(config, directory, on_step, threads=1)
