@@ -1,5 +1,6 @@
 """How close generated images are to training images, which fraction is memorized, and how far distributions are apart."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -71,14 +72,20 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray, projections: int = PROJECTI
 
     In one dimension the distance is that of the quantile functions, here exact for any S and M.
     """
-    directions = np.random.default_rng(0).standard_normal((a.shape[1], projections)).astype(np.float32)
-    directions /= np.linalg.norm(directions, axis=0)
-    x, y = np.sort(a @ directions, axis=0), np.sort(b @ directions, axis=0)
+    directions = _directions(projections, a.shape[1])
+    x, y = np.sort(directions @ a.T, axis=1), np.sort(directions @ b.T, axis=1)
     # Both quantile functions are constant between neighbouring multiples of 1/S and of 1/M.
-    ends = np.unique(np.concatenate([np.arange(1, len(x) + 1) * len(y), np.arange(1, len(y) + 1) * len(x)]))
-    shares = np.diff(ends, prepend=0) / (len(x) * len(y))
-    gaps = x[(ends - 1) // len(y)] - y[(ends - 1) // len(x)]
-    return float(np.sqrt(shares @ gaps.astype(float) ** 2 @ np.full(projections, 1 / projections)))
+    ends = np.unique(np.concatenate([np.arange(1, len(a) + 1) * len(b), np.arange(1, len(b) + 1) * len(a)]))
+    shares = np.diff(ends, prepend=0) / (len(a) * len(b))
+    gaps = x[:, (ends - 1) // len(b)] - y[:, (ends - 1) // len(a)]
+    return float(np.sqrt((gaps.astype(float) ** 2 @ shares).mean()))
+
+
+@functools.cache
+def _directions(count: int, dimension: int) -> np.ndarray:
+    """Fixed random unit vectors (count, dimension)."""
+    directions = np.random.default_rng(0).standard_normal((count, dimension)).astype(np.float32)
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -21,8 +21,8 @@ _DRAWS = 200
 class Quality:
     """One run, one distance (swd or fid) to held-out images, in one feature space.
 
-    gen: first time within 5 % of the first minimum, with its 95 % interval (low, high) from the distances' standard
-    errors; censored while the distance still falls. peak: the lowest distance before copies appear (tau_copy; to the run's
+    gen: first time within 5 % of the first minimum, with its 95 % interval (low, high) from the distances' errors (of
+    the samples, and the scatter between milestones); censored while the distance still falls. peak: the lowest distance before copies appear (tau_copy; to the run's
     end if they do not) and its standard error, reached at peak_step.
     """
 
@@ -43,7 +43,7 @@ def quality_of(record: RunRecord, distance: str = "swd", space: FeatureSpace | s
     """
     if not record.config.samples:
         raise InputError(f"the run in {record.directory} generated no samples, so it has no {distance}")
-    values, errors = distance_curve(record, f"{distance}_test", space).T
+    values, errors = with_scatter(*distance_curve(record, f"{distance}_test", space).T)
     gen = _time(record.steps, values, errors)
     random = np.random.default_rng(0)
     draws = [_time(record.steps, values + errors * random.standard_normal(errors.shape), errors) for _ in range(_DRAWS)]
@@ -55,6 +55,21 @@ def quality_of(record: RunRecord, distance: str = "swd", space: FeatureSpace | s
     best = int(np.argmin(np.where(before, values, np.inf)))
     return Quality(record, distance, gen, float(low), float(high), float(values[best]), float(errors[best]),
                    int(record.steps[best]))
+
+
+def with_scatter(values: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A curve (K,) of positive values, and its errors (K,) with the scatter from milestone to milestone added.
+
+    At a constant learning rate the network moves to and fro, and its samples (their brightness, say) with it: much more
+    than the choice of the samples explains. The relative scatter is estimated from second differences of log values,
+    which a smooth curve leaves small, by their median.
+    """
+    if len(values) < 3:
+        return values, errors
+    bends = np.diff(np.log(np.maximum(values, np.finfo(float).tiny)), 2)
+    # Independent noise of variance 1 gives second differences of variance 6; a normal median deviation is 0.6745.
+    scatter = np.median(np.abs(bends)) / 0.6745 / math.sqrt(6)
+    return values, np.hypot(errors, scatter * values)
 
 
 def first_minimum(values: np.ndarray, errors: np.ndarray) -> int:

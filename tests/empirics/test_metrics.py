@@ -77,10 +77,10 @@ def test_sliced_wasserstein_against_optimal_transport_of_the_projections(first, 
     from scipy.optimize import linear_sum_assignment
 
     a, b = gaussians(first), gaussians(second, shift=0.5, seed=1)
-    directions = np.random.default_rng(0).standard_normal((5, 4))
-    directions /= np.linalg.norm(directions, axis=0)
+    directions = np.random.default_rng(0).standard_normal((4, 5))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     squares = []
-    for direction in directions.T:
+    for direction in directions:
         # Each point split into equal parts, then an assignment of parts.
         x, y = np.repeat(a @ direction, second), np.repeat(b @ direction, first)
         cost = (x[:, None] - y) ** 2

@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 
 from empirics import quality
-from empirics.quality import double_descent, first_minimum, quality_of
+from empirics.quality import double_descent, first_minimum, quality_of, with_scatter
 from tests.empirics.small import SMALL
 from tests.empirics.test_measure import Curves
 from theory.errors import InputError
 
-STEPS = np.unique(np.geomspace(1, 1e4, 400).round().astype(int))
+STEPS = np.unique(np.geomspace(1, 1e4, 60).round().astype(int))
+
+
+class Sparse(Curves):
+    """With milestones as far apart as in a real run."""
+
+    @property
+    def steps(self):
+        return STEPS[STEPS <= self.end]
 
 
 def curve(x):
@@ -26,7 +34,7 @@ def record(monkeypatch):
     facts = {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"}
     values = np.stack([curve(STEPS), np.full(STEPS.size, 0.01)], axis=1)
     monkeypatch.setattr(quality, "distance_curve", lambda record, name, space: values[: record.steps.size])
-    return Curves(None, facts)
+    return Sparse(None, facts)
 
 
 def test_the_time_is_that_of_the_first_minimum_not_of_the_lowest(record):
@@ -34,8 +42,8 @@ def test_the_time_is_that_of_the_first_minimum_not_of_the_lowest(record):
     before = STEPS < 100
     lowest = curve(STEPS)[before].min()
     exact = STEPS[np.argmax(curve(STEPS) <= 1.05 * lowest)]
-    assert found.gen.value == pytest.approx(exact, rel=0.1) and not found.gen.censored
-    assert found.low < found.gen.value < found.high < 1.5 * exact
+    assert found.gen.value == pytest.approx(exact, rel=0.2) and not found.gen.censored
+    assert 0.8 * exact < found.low <= found.gen.value <= found.high < 1.5 * exact
     assert curve(1e4) < lowest
 
 
@@ -43,7 +51,7 @@ def test_the_peak_is_before_copies_appear(record):
     # Copies appear at step 93 or so, and the second descent begins at 2000.
     found = quality_of(record)
     assert found.peak == pytest.approx(curve(STEPS)[STEPS < 100].min()) and found.peak_step < 100
-    assert found.peak_error == 0.01
+    assert 0.01 <= found.peak_error < 0.05
 
 
 def test_a_distance_that_still_falls_is_censored(record):
@@ -59,6 +67,17 @@ def test_noise_is_no_minimum_and_no_double_descent():
     assert first_minimum(falling, errors) > 50 and not double_descent(falling, errors)
     flat = np.ones(60) + 0.3 * errors * random.normal(size=60)
     assert not double_descent(flat, errors)
+
+
+def test_scatter_between_milestones_is_found_and_smooth_curves_have_little():
+    random = np.random.default_rng(0)
+    values, errors = curve(np.geomspace(1, 1e4, 400)), np.full(400, 1e-3)
+    noisy = values * np.exp(0.2 * random.normal(size=400))
+    assert with_scatter(noisy, errors)[1] == pytest.approx(0.2 * noisy, rel=0.15)
+    assert with_scatter(values, errors)[1].max() < 0.01
+    # What looks like minima and descents beside the samples' errors alone is none beside the scatter.
+    flat = np.exp(0.2 * random.normal(size=40))
+    assert double_descent(flat, errors[:40]) and not double_descent(*with_scatter(flat, errors[:40]))
 
 
 def test_a_double_descent_is_seen():
