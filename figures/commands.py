@@ -51,6 +51,8 @@ def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("o
     """
     writable_file("out", out, ".nc")
 
+    count("seed", seed, least=0)
+
     from theory import cost
 
     print(cost(model.model(), d).describe(), flush=True)
