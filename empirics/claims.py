@@ -91,6 +91,7 @@ class _Measured:
 def _times_in_n(runs: Sequence[_Measured]) -> list[Finding]:
     return [
         _exponent(1, "τ_gen ∝ n^0 [B, F, W]", "τ_gen", runs, ("n",), "n", 0),
+        _exponent(1, "τ_gen by fidelity ∝ n^0 [B, W]", "τ_gen(SWD)", runs, ("n",), "n", 0),
         _exponent(1, "τ_mem ∝ n [B, F, W]", "τ_mem", runs, ("n",), "n", 1),
         _exponent(1, "τ_copy ∝ n [B]", "τ_copy", runs, ("n",), "n", 1),
     ]
@@ -109,7 +110,7 @@ def _full_batch(runs: Sequence[_Measured]) -> list[Finding]:
     # Their batch size is n and no setting of its own.
     full = [run for run in runs if run.record.config.batch_size == run.record.config.n]
     return [
-        _exponent(3, "τ_mem ∝ n with full batches, B = n [B]", quantity, full, ("n",), "n", 1, free=("batch_size",))
+        _exponent(3, f"{quantity} ∝ n with full batches, B = n [B]", quantity, full, ("n",), "n", 1, free=("batch_size",))
         for quantity in ("τ_mem", "τ_copy")
     ]
 
@@ -197,6 +198,8 @@ def _quantity(name: str, run: _Measured) -> tuple[float, bool]:
         return run.quality.peak, False
     if name == "rate":
         return run.rate, False
+    if name == "τ_gen(SWD)":
+        return run.quality.gen.value, run.quality.gen.censored
     time = run.times.lag if name == "τ_copy/τ_gap" else getattr(run.times, name.removeprefix("τ_"))
     return time.value, time.censored
 

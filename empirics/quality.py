@@ -94,7 +94,7 @@ def double_descent(values: np.ndarray, errors: np.ndarray) -> bool:
         if rest[k] > rest[top]:
             top = k
         elif top and rest[top] - rest[k] > _RISE * math.hypot(rest_errors[k], rest_errors[top]):
-            return rest[top] - rest[0] > _RISE * math.hypot(rest_errors[top], rest_errors[0])
+            return bool(rest[top] - rest[0] > _RISE * math.hypot(rest_errors[top], rest_errors[0]))
     return False
 
 
