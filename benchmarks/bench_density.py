@@ -1,7 +1,7 @@
 """How fast is the spectral density of U, against the published way to compute it?
 
-Baseline: the saddle-point equations of Bonnaire et al. (arXiv 2505.17638) solved for (Re g, Im g, Re delta, Im delta) by
-`scipy.optimize.root(method="lm")`, for each lambda along 110 imaginary parts from 10 down to 1e-13, each from the last
+Baseline: the saddle-point equations of Bonnaire et al. (arXiv 2505.17638) in (Re g, Im g, Re delta, Im delta), solved
+by `scipy.optimize.root(method="lm")`, for each lambda along 110 imaginary parts from 10 down to 1e-13, each from the last
 solution; the density is Im g / pi at the end. Both give the density at the same 400 lambda.
 """
 
@@ -62,7 +62,8 @@ def main() -> None:
     spectrum(problems["one atom"])
     print(f"first call (compiled, or loaded from the cache): {time.perf_counter() - start:.2f} s\n")
     print(f"density of U at {POINTS} lambda, with atoms, edges, masses and means of all bulks")
-    print(f"{'covariance':<11} {'published way':>14} {'this package':>13} {'ratio':>8} {'largest difference / peak':>26}")
+    heads = f"{'published way':>14} {'this package':>13} {'ratio':>8} {'largest difference / peak':>26}"
+    print(f"{'covariance':<11} {heads}")
     for name, model in problems.items():
         bulks = spectrum(model).bulks
         # Away from the edges, where the published way's own width shows.

@@ -1,4 +1,4 @@
-"""The spectrum of the features' covariance U: density of the bulks, their exact and asymptotic edges, one drawn network."""
+"""The spectrum of the features' covariance U: the bulks, their exact and asymptotic edges, and one drawn network."""
 
 from typing import TYPE_CHECKING
 
@@ -51,8 +51,8 @@ def calculate(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
 def build(data: "xarray.Dataset") -> Figure:
     """Draw lambda rho(lambda), so that areas over the logarithmic axis are shares of eigenvalues, with two panels.
 
-    The widest gap separates the panels, each with its own scale: the upper bulk is the generalization bulk when there are
-    more features than dimensions. data: of `calculate`. Shaded: simulated eigenvalues. Dotted: asymptotic edges.
+    The widest gap separates the panels, each with its own scale: usually that below the generalization bulk. data: of
+    `calculate`. Shaded: simulated eigenvalues. Dotted: asymptotic edges.
     """
     figure = style.new(style.DOUBLE, 2.7)
     edges = data.edges.values

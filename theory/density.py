@@ -18,6 +18,7 @@ from theory.resolvent import Equations
 # A Newton step, relative to the unknowns' imaginary parts, leaves its square as error. Rounding stops it earlier where
 # these are small, next to an edge or to a light bulk.
 CONVERGED, STALLED = 1e-8, 1e-2
+# Distance from an edge, relative to what is next to it, up to which the density is its square root.
 SQUARE_ROOT = 1e-8
 # Mass and mean by integration may miss their exact values by this before the result is refused.
 REFUSED = 1e-8
@@ -50,8 +51,8 @@ class FeatureSpectrum:
     lambdas, density: positions and the density of eigenvalues there (per unit of lambda, atoms left out), of one shape.
     atoms, bulks: in increasing order; their weights and masses sum to one.
     memorization_limit, generalization_limit: the edges that [B]'s two bulks tend to, see `asymptotic_edges`.
-    residual: how far, at most, a contour integral of the resolvent around a bulk is from the exact mass, and the mean of
-    the whole spectrum from the exact Tr U / p, relative to the latter.
+    residual: how far, at most, a contour integral of the resolvent around a bulk is from the exact mass, and the mean
+    of the whole spectrum from the exact Tr U / p, relative to the latter.
     """
 
     lambdas: np.ndarray
@@ -182,7 +183,7 @@ def _at(gap: Gap, position: float, problem: tuple) -> np.ndarray:
 def _density(equations: Equations, low: Gap, high: Gap, positions: np.ndarray) -> np.ndarray:
     """The density at positions (K,) within the bulk between two gaps."""
     lower, upper = low.upper, high.lower
-    # Closer to an edge than this, relative to what is next to it, the square root is better than rounding allows to solve.
+    # Next to an edge the square root is more exact than a solution with its rounding error.
     near_lower = SQUARE_ROOT * min(upper - lower, lower - low.lower, lower)
     near_upper = SQUARE_ROOT * min(upper - lower, high.upper - upper)
     solved = np.clip(positions, lower + near_lower, upper - near_upper)
@@ -196,7 +197,7 @@ def _density(equations: Equations, low: Gap, high: Gap, positions: np.ndarray) -
 
 
 def _enclosed(equations: Equations, low: Gap, high: Gap) -> tuple[float, float]:
-    """Mass and first moment of the bulk between two gaps: (1/pi) Im int g dz and int g z dz over a half circle above it.
+    """Mass and first moment of the bulk between two gaps: (1/pi) Im int (1, z) g dz over a half circle above it.
 
     The integrand has singularities only near the circle's ends on the axis, at the distance of the edges there.
     """
@@ -230,7 +231,7 @@ def _relative(move, x):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _solve(z, x, tangent, shift, lam, w, kinds, constant, psi_p):
-    """Newton's method for all unknowns at z (from gamma_s) from the guess x, in place; True if the result is physical."""
+    """Newton's method for all unknowns at z (from gamma_s), in place from the guess x; True if physical in the end."""
     previous = np.inf
     for _ in range(60):
         at, slope, change, _det = linearize(x, tangent, shift, lam, w, kinds, constant, psi_p)
@@ -273,7 +274,7 @@ def _carry(here, there, x, trial, tangent, shift, lam, w, kinds, constant, psi_p
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _along(z, start, real, lam, w, kinds, constant, psi_p):
-    """G at points z (K,) of a path above the real axis that starts at the real point `start` with the solution `real`."""
+    """G at points z (K,) of a path above the real axis that begins at the point `start` on it, with solution `real`."""
     size = real.size
     x, trial = real.astype(np.complex128), np.empty(size, np.complex128)
     tangent, shift = np.empty(size - 1, np.complex128), np.empty(size - 1, np.complex128)

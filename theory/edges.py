@@ -6,15 +6,18 @@ Outside the spectrum the resolvent is real. Solving the equations of theory.reso
 
 gives a curve z(G) of which the parts with dz/dG > 0 and d delta_a/dG > 0 are the gaps between the bulks (G and delta_a
 are Stieltjes transforms, so they rise on the real axis; and a solution that rises is the limit of the one solution
-with Im G > 0, Im delta_a > 0). The edges are the turning points dz/dG = 0, as for sample covariance matrices (Silverstein
-and Choi 1995).
+with Im G > 0, Im delta_a > 0). The edges are the turning points dz/dG = 0, as for sample covariance matrices
+(Silverstein and Choi 1995).
 
 All gaps are found because the curve has an explicit parametrization: with D_k = q (1 - lambda_k / y) every equation but
 one is linear in q, and that one is quadratic, so each real y gives at most two real solutions.
 
-The mass below a gap is exact too. The equations make F = int log D + sum_a nu_a (log e_a + 1 / e_a) + G (gamma_s + sum_a
-c_a / e_a - z) - psi_p log G stationary with dF/dz = -G, so F = (1/d) log det(U - z) + constant, and its imaginary part, minus pi
-p/d times the mass below z, is read off the signs of D_k, e_a and G.
+The mass below a gap is exact too. The equations make
+
+    F = int log D + sum_a nu_a (log e_a + 1 / e_a) + G (gamma_s + sum_a c_a / e_a - z) - psi_p log G
+
+stationary, with dF/dz = -G, so F = (1/d) log det(U - z) + constant. Its imaginary part, -pi psi_p times the mass below z,
+is read off the signs of D_k, e_a and G.
 """
 
 from dataclasses import dataclass
@@ -117,8 +120,8 @@ def _nodes(lam) -> np.ndarray:
 def linearize(x, tangent, shift, lam, w, kinds, constant, psi_p):
     """Linearize the equations at x = [G, e_0(, e_1)].
 
-    Fills tangent = de/dG and shift = the Newton step of e at fixed G, (T,). Returns z(x) - gamma_s, dz/dG along the curve
-    of solutions, the change of z that goes with the shift, and the determinant of the equations for e.
+    Fills tangent = de/dG and shift = the Newton step of e at fixed G, (T,). Returns z(x) - gamma_s, dz/dG along the
+    curve of solutions, the change of z that goes with the shift, and the determinant of the equations for e.
     """
     m0, m1 = constant + 0 * x[0], 0 * x[0]
     for a in range(kinds.shape[0]):

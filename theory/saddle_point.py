@@ -1,7 +1,7 @@
-"""From the saddle point of [B] (arXiv 2505.17638) to one polynomial in the resolvent, symbolically (exact noise average).
+"""From the saddle point of [B] (arXiv 2505.17638) to one polynomial in the resolvent, symbolically.
 
-The saddle point couples g = (1/p) Tr (U - z)^{-1} with delta. Writing G = psi_p g, f = 1 / (1 + delta), A = e^{-2t} a^2,
-B = b^2 and D_k = 1 + G (B + A lambda_k f), its two equations are
+The saddle point (exact noise average) couples g = (1/p) Tr (U - z)^{-1} with delta. Writing G = psi_p g, f = 1 / (1 +
+delta), A = e^{-2t} a^2, B = b^2 and D_k = 1 + G (B + A lambda_k f), its two equations are
 
     (1)  G (s^2 + v^2 f - z) + int G (A lambda f + B) / D = psi_p,
     (2)  psi_n delta = G (int A lambda / D + v^2).
@@ -18,8 +18,8 @@ linear in Y; with that Y, f times (2) is linear in f. So delta is eliminated for
 
     f = [G B (1 - psi_n) - (1 + G B) (psi_p - psi_n + G (z - s^2))] / (psi_n - G^2 B v^2).
 
-What is left is Y = sum_k w_k / D_k, a polynomial in g and z once denominators are cleared. At a fixed z its roots are the
-values of g on all sheets; two of them meet at an edge of the spectrum, where the discriminant vanishes.
+What is left is Y = sum_k w_k / D_k, a polynomial in g and z once denominators are cleared. At a fixed z its roots are
+the values of g on all sheets; two of them meet at an edge of the spectrum, where the discriminant vanishes.
 """
 
 from functools import lru_cache
@@ -86,8 +86,8 @@ def shared_fraction(atoms: int = 1) -> "sympy.Expr":
 def resolvent_polynomial(atoms: int = 1) -> "sympy.Poly":
     """The polynomial in g that the resolvent solves, irreducible, with coefficients in z and the parameters.
 
-    One atom: degree 5 in g and 2 in z; two atoms: 8 and 3. Raises InputError for more than two atoms, where expanding the
-    coefficients in all parameters is of no use.
+    One atom: degree 5 in g and 2 in z; two atoms: 8 and 3. Raises InputError for more than two atoms, where expanding
+    the coefficients in all parameters is of no use.
 
     >>> polynomial = resolvent_polynomial(1)
     >>> polynomial.degree(), polynomial.coeff_monomial(1)
@@ -125,7 +125,7 @@ def parameters(model: "RandomFeatures") -> dict["sympy.Symbol", "sympy.Rational"
 
 
 def discriminant(model: "RandomFeatures") -> "sympy.Poly":
-    """The discriminant of the resolvent's polynomial in g, a polynomial in z with the model's parameters put in exactly.
+    """The discriminant of the resolvent's polynomial in g, a polynomial in z, at exactly the model's parameters.
 
     All edges of the spectrum are among its real roots (so are points where unphysical sheets meet). With all parameters
     left symbolic it has too many terms to be of use.

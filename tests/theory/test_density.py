@@ -1,4 +1,4 @@
-"""The spectrum of U: what every law must obey, against trace identities, quadrature and eigenvalues of real networks."""
+"""The spectrum of U: what every law must obey, against trace identities, quadrature and real eigenvalues."""
 
 import doctest
 
@@ -36,7 +36,7 @@ each_law = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 
 
 def rule(model):
-    """Positions in each bulk with the weights that turn a sum into an integral over the density, from the density alone."""
+    """Positions in each bulk, with weights that turn a sum into an integral over the density."""
     # With y the logit of the position within a bulk, the integrand is analytic and falls exponentially.
     y = np.arange(-64, 34, 0.01)
     for bulk in spectrum(model, [0.0]).bulks:
@@ -48,7 +48,7 @@ def rule(model):
 def traces(model):
     """E Tr U / p and E Tr U^2 / p of the Gaussian-equivalent U in the limit, by Wick's theorem.
 
-    U = (1/n) sum_nu (g_nu g_nu' + cross terms) over n points with m copies each, Cov g = C = W A W'/d + v^2 and Cov h = D =
+    U averages phi phi' over n points with m copies each, phi = g + h with Cov g = C = W A W'/d + v^2 and Cov h = D =
     b^2 W W'/d + s^2. A pair of samples of one point shares C; a sample with itself has C + D.
     """
     c, lam, w = model.constants, model.spectrum.eigenvalues, model.spectrum.weights
@@ -172,7 +172,7 @@ def test_every_bulk_holds_exactly_its_share_of_a_drawn_network():
 
 
 def residual(model, z, g):
-    """How far g is from solving the self-consistent equations in the papers' notation, delta by fixed-point iteration."""
+    """How far g is from solving the equations in the papers' notation, delta by fixed-point iteration."""
     c, lam, w, psi_p = model.constants, model.spectrum.eigenvalues, model.spectrum.weights, model.psi_p
     data = c.signal * c.a**2 * lam
     if np.isinf(model.copies):

@@ -49,7 +49,8 @@ def test_eliminated_fraction_solves_both_equations(atoms):
 def test_one_atom_polynomial_is_a_factor_of_the_resultant():
     s = symbols(1)
     # Numbers for the parameters keep the resultant small; z and g stay symbols.
-    values = dict(zip((s.psi_n, s.psi_p, s.data, s.noise, s.v2, s.s2, *s.eigenvalues), map(sympy.Rational, range(2, 9))))
+    names = (s.psi_n, s.psi_p, s.data, s.noise, s.v2, s.s2, *s.eigenvalues)
+    values = dict(zip(names, map(sympy.Rational, range(2, 9))))
     first, second = (sympy.fraction(sympy.together(equation.subs(values)))[0] for equation in saddle_point(1))
     resultant = sympy.factor_list(sympy.resultant(first, second, s.delta))[1]
     ours = sympy.Poly(resolvent_polynomial(1).as_expr().subs(values), s.g, s.z).primitive()[1]
