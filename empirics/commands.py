@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +76,9 @@ def sweep(
     waiting = [each for each in configs if not ended(out / each.key)]
     if waiting:
         where = "this machine, as busy as it is now" if scheduler is None else f"a worker of {scheduler}"
-        print(f"{len(waiting)} runs to do, {len(configs) - len(waiting)} done in {out}; timing a few steps on {where} ...")
+        print(f"timing a few steps on {where} ...", file=sys.stderr)
         costs, workers = measured_costs(waiting, workers, scheduler)
+        print(f"{len(waiting)} runs to do, {len(configs) - len(waiting)} done in {out}")
         print(plan.plan_table(waiting, costs, workers), flush=True)
         plan.check_disk(out, costs)
     if dry_run:

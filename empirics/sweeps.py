@@ -110,7 +110,7 @@ def _connected(scheduler: str | None, workers: int) -> Iterator:
     # Dask's memory manager would kill workers by their share of the memory, of which it knows less than the system.
     with (
         dask.config.set(settings),
-        LocalCluster(workers, threads_per_worker=1, memory_limit=None, dashboard_address=None) as cluster,
+        LocalCluster(workers, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client

@@ -3,9 +3,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from empirics import runs
 from empirics.config import TrainConfig
+from empirics.fidelity import agreement, metrics_of
+from empirics.sweeps import SweepError
+from empirics.training import train
 from genmem import main
 from tests.empirics.small import SMALL
 
@@ -63,6 +68,90 @@ def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch
     assert isinstance(result["runs"][0]["gen"]["censored"], bool)
 
 
+GRID = ["--ns", 8, 16, "--seeds", 0, 1, *flags(dataclasses.replace(SMALL, loss_times=(0.1, 0.01)))]
+
+
+def test_sweep_knows_the_runs_that_are_done(root, monkeypatch, capsys):
+    genmem("sweep", *GRID, "--out", root, monkeypatch=monkeypatch)
+    assert capsys.readouterr().out == f"4 runs recorded in {root}; next: genmem measure {root}\n"
+
+
+def test_a_dry_run_says_what_would_run_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    genmem("sweep", *GRID, "--out", tmp_path / "new", "--dry-run", monkeypatch=monkeypatch)
+    out = capsys.readouterr().out
+    assert out.startswith("4 runs to do, 0 done") and "4 runs: about" in out and "of disk" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_preset_can_be_trained_on_other_data(tmp_path, monkeypatch, capsys):
+    genmem("sweep", "--preset", "patches-cpu", "--data", "gaussian:digits", "--out", tmp_path, "--dry-run",
+           monkeypatch=monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and all("gaussian" in line for line in lines[2:5])
+
+
+def test_a_failed_sweep_is_one_sentence_and_exit_code_1(root, monkeypatch, capsys):
+    def fail(*arguments, **options):
+        raise SweepError("1 of 4 runs failed: 0123: it burned")
+
+    monkeypatch.setattr("empirics.sweeps.run_all", fail)
+    with pytest.raises(SystemExit) as exit_:
+        genmem("sweep", *GRID, "--out", root, monkeypatch=monkeypatch)
+    assert exit_.value.code == 1 and capsys.readouterr().err == "genmem: 1 of 4 runs failed: 0123: it burned\n"
+
+
+def test_runs_lists_each_run_and_the_numbers_of_each_status(root, monkeypatch, capsys):
+    genmem("runs", root, monkeypatch=monkeypatch)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and all(line.endswith("finished") for line in lines[1:]) and lines[-1] == "4 finished"
+    genmem("runs", root, "--json", monkeypatch=monkeypatch)
+    result = json.loads(capsys.readouterr().out)
+    assert [(run["config"]["n"], run["step"], run["status"]) for run in result] == [
+        (n, SMALL.steps, "finished") for n in (8, 8, 16, 16)
+    ]
+
+
+def test_exported_records_measure_the_same_without_weights(root, tmp_path, monkeypatch, capsys):
+    copies = tmp_path / "copies"
+    genmem("export", root, copies, "--images", 2, monkeypatch=monkeypatch)
+    assert capsys.readouterr().out.startswith("4 runs, ")
+    measured = []
+    for folder in (root, copies):
+        genmem("measure", folder, "--json", monkeypatch=monkeypatch)
+        measured.append(json.loads(capsys.readouterr().out))
+    assert measured[0] == measured[1]
+    files = [path for path in copies.rglob("*") if path.is_file()]
+    assert not [path for path in files if "checkpoints" in path.parts or path.name == "lock"]
+    for copy, record in zip(runs.find(copies), runs.find(root), strict=True):
+        step = int(record.steps[-1])
+        assert np.array_equal(copy.samples(step), record.samples(step)[:2])
+        # Read, as two samples are too few to compute them.
+        assert metrics_of(copy, step).distances == metrics_of(record, step).distances
+
+
+def test_exported_halves_can_still_be_compared(tmp_path, monkeypatch):
+    records = [
+        train(config, tmp_path / "runs" / config.key)
+        for config in (dataclasses.replace(SMALL, half=half, milestones=2) for half in ("first", "second"))
+    ]
+    genmem("export", tmp_path / "runs", tmp_path / "copies", "--images", 1, monkeypatch=monkeypatch)
+    copies = [runs.load(tmp_path / "copies" / record.key) for record in records]
+    assert np.array_equal(agreement(*copies, SMALL.steps), agreement(*records, SMALL.steps))
+
+
+def test_a_run_that_has_not_ended_is_not_exported(tmp_path, monkeypatch, capsys):
+    def stop(step):
+        if step == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, tmp_path / "runs" / SMALL.key, stop)
+    with pytest.raises(SystemExit) as exit_:
+        genmem("export", tmp_path / "runs", tmp_path / "copies", monkeypatch=monkeypatch)
+    assert exit_.value.code == 2 and "runs must have ended" in capsys.readouterr().err
+    assert not (tmp_path / "copies").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -76,6 +165,18 @@ def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch
         (["measure", "/no/such/folder"], "must be a directory"),
         (["measure", "."], "holds none"),
         (["measure", ".", "--out", "times.txt"], "out must be"),
+        (["runs", "/no/such/folder"], "must be a directory"),
+        (["runs", "."], "holds none"),
+        (["export", ".", "copies"], "holds none"),
+        (["export", ".", "copies", "--images", "0"], "images must be"),
+        (["sweep", "--preset", "digit-cpu"], "digits-cpu"),
+        (["sweep", "--preset", "digits-cpu", "--width", "16"], "fixes all values of its runs but data"),
+        (["sweep", "--preset", "digits-cpu", "--ns", "16"], "fixes all values of its runs but data"),
+        (["sweep", "--ns", "16", "1"], "n must be a whole number of at least 2"),
+        (["sweep", "--ns", "many"], "--ns"),
+        (["sweep", "--workers", "0"], "workers must be"),
+        (["sweep", "--out", "/dev/null/runs"], "out must be a path that can be written"),
+        (["sweep", "--scheduler", "nowhere"], "scheduler must be the address"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, monkeypatch, capsys):

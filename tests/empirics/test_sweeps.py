@@ -8,8 +8,7 @@ import time
 import pytest
 
 from empirics import runs
-from empirics.presets import DIGITS_DEMO
-from empirics.sweeps import SweepError, run_all
+from empirics.sweeps import RETRIES, SweepError, measured_costs, run_all
 from tests.empirics.small import SMALL
 from theory.errors import InputError
 
@@ -70,7 +69,76 @@ def test_workers_do_not_outlive_their_sweep(tmp_path, how):
         assert runs.load(root / dataclasses.replace(SMALL, seed=seed, steps=10**6).key).status == "running"
 
 
-def test_the_demo_has_three_sizes_and_valid_configs():
-    for config in DIGITS_DEMO:
-        config.check()
-    assert {config.n for config in DIGITS_DEMO} == {32, 64, 128} and len(set(DIGITS_DEMO)) == len(DIGITS_DEMO)
+@pytest.fixture
+def inside():
+    """A scheduler with a worker in this process, so that a test can replace what it runs."""
+    from distributed import LocalCluster
+
+    with LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        yield cluster.scheduler_address
+
+
+def failing(monkeypatch, failures, error):
+    """Training that raises `error` the first times it is called; the calls so far."""
+    from empirics.training import train
+
+    calls = []
+
+    def flaky(*arguments, **options):
+        calls.append(arguments[0].key)
+        if len(calls) <= failures:
+            raise error
+        return train(*arguments, **options)
+
+    monkeypatch.setattr("empirics.training.train", flaky)
+    return calls
+
+
+def test_a_run_that_fails_is_tried_again_twice(tmp_path, inside, monkeypatch):
+    calls = failing(monkeypatch, RETRIES, OSError(28, "No space left on device"))
+    (record,) = run_all([SMALL], tmp_path, scheduler=inside)
+    assert record.status == "finished" and calls == [SMALL.key] * 3
+
+
+def test_a_run_that_fails_each_time_is_given_up_until_the_next_call(tmp_path, inside, monkeypatch):
+    calls = failing(monkeypatch, RETRIES + 1, OSError(28, "No space left on device"))
+    with pytest.raises(SweepError, match=f"1 of 1 runs failed: {SMALL.key}: OSError: .*No space left"):
+        run_all([SMALL], tmp_path, scheduler=inside)
+    assert len(calls) == 3
+    assert run_all([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
+
+
+def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, monkeypatch):
+    from empirics.training import train
+
+    inside_train, most = [], []
+
+    def counted(*arguments, **options):
+        inside_train.append(1)
+        most.append(len(inside_train))
+        try:
+            return train(*arguments, **options)
+        finally:
+            inside_train.pop()
+
+    monkeypatch.setattr("empirics.training.train", counted)
+    run_all(CONFIGS, tmp_path, scheduler=inside)
+    assert most == [1, 1, 1]
+
+
+def test_a_worker_on_another_file_system_is_noticed(tmp_path, inside, monkeypatch):
+    monkeypatch.setattr("empirics.training.train", lambda *arguments, **options: None)
+    with pytest.raises(SweepError, match="left no record in .*, which must be a folder that all workers share"):
+        run_all([SMALL], tmp_path, scheduler=inside)
+
+
+def test_a_diverged_run_is_a_result(tmp_path, inside):
+    config = dataclasses.replace(SMALL, optimizer="sgd", learning_rate=1e9, steps=200)
+    assert run_all([config], tmp_path, scheduler=inside)[0].status == "diverged"
+    # And is not repeated: nobody is asked.
+    assert run_all([config], tmp_path, scheduler="tcp://127.0.0.1:1")[0].status == "diverged"
+
+
+def test_the_costs_are_measured_where_the_runs_go(inside):
+    costs, workers = measured_costs([SMALL, CONFIGS[1]], 5, inside)
+    assert len(costs) == 2 and costs[0].seconds > 0 and workers == 1
