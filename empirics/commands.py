@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import json
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from theory.errors import InputError, count
 from theory.files import writable_file, writable_folder, written_whole
 
 if TYPE_CHECKING:
-    from empirics.measure import Measurement, Time
     from empirics.overview import Progress
     from empirics.runs import RunRecord
 
@@ -132,29 +130,67 @@ def export(runs_root: Path, out: Path, /, images: int = 8) -> None:
     print(f"{len(records)} runs, {size / 1e6:.1f} MB, in {out}")
 
 
-def measure(runs_root: Path = RUNS_ROOT, /, json: bool = False, out: Path | None = None) -> None:
-    """Print tau_gen, tau_gap, tau_mem and tau_copy of a set of runs, and how each grows with n.
+def measure(
+    runs_root: Path = RUNS_ROOT,
+    /,
+    quality: bool = False,
+    claims: bool = False,
+    features: str = "random-conv",
+    floor: bool = False,
+    json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Print tau_gen, tau_gap, tau_mem and tau_copy of a set of runs, and how they grow with n, W, B and eta.
 
     Args:
         runs_root: folder of runs, as `genmem train --out` makes it.
+        quality: also print when samples are good, how good they get before copies appear, and how fast copies come.
+            What this needs of each milestone is computed once and kept with the run.
+        claims: also print the table of published claims: claimed, measured, agrees or not.
+        features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE or resnet50:FILE.
+        floor: let tau_gen be the time at which the best test loss of all runs on the same data is approached.
         json: print JSON.
         out: also write the JSON to this file.
     """
-    from empirics import runs
+    from tqdm.auto import tqdm
+
+    from empirics import runs, tables
+    from empirics.claims import find_all
+    from empirics.features import feature_space
     from empirics.measure import measure as measure_runs
+    from empirics.measure import memorization_rate
+    from empirics.quality import quality_of
 
     if out is not None:
         writable_file("out", out, ".json")
+    space = feature_space(features)
     records = runs.find(runs_root)
     if not records:
         raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
-    measurement = measure_runs(records)
-    text = as_json(measurement)
+    measurement = measure_runs(records, floor=floor)
+    intervals = tables.intervals_of(measurement)
+    with_samples = [run.record for run in measurement.runs if run.record.config.samples]
+    qualities, rates, findings = [], [], None
+    if quality:
+        for record in tqdm(with_samples, desc="samples", unit="run", disable=None):
+            for distance in ("swd", "fid"):
+                qualities.append(quality_of(record, distance, space))
+                rates.append(memorization_rate(record))
+    if claims:
+        with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
+            findings = find_all(records, space, on_run=bar.update)
+    text = tables.as_json(measurement, intervals, qualities, rates, findings, space.name)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as part:
             part.write_text(text + "\n")
-    print(text if json else times_table(measurement))
+    if json:
+        return print(text)
+    print(tables.times_table(measurement, intervals))
+    if qualities:
+        print(f"\n{tables.quality_table(qualities, rates, space.name)}")
+    if findings is not None:
+        print(f"\n{tables.claims_table(findings, space.name)}")
 
 
 def curves_table(record: "RunRecord") -> str:
@@ -166,25 +202,6 @@ def curves_table(record: "RunRecord") -> str:
         f"{step:>8} {train:>11.4f} {test:>11.4f} {f:>7.3f}   {low:.3f} to {high:.3f}"
         for step, train, test, f, low, high in zip(*columns, strict=True)
     ]
-    return "\n".join(lines)
-
-
-def times_table(measurement: "Measurement") -> str:
-    """Times in optimizer steps, one line for each run, and the exponents."""
-    lines = [f"{'run':<12} {'n':>6} {'seed':>4} {'tau_gen':>10} {'tau_gap':>10} {'tau_mem':>10} {'tau_copy':>10}  status"]
-    for run in measurement.runs:
-        config = run.record.config
-        times = " ".join(f"{_text(time):>10}" for time in (run.gen, run.gap, run.mem, run.copy))
-        lines.append(f"{run.record.key:<12} {config.n:>6} {config.seed:>4} {times}  {run.record.status}")
-    lines.append("times in optimizer steps; > : not yet at this step, and kept as such in the fits")
-    lines.append("")
-    for event in ("gen", "gap", "mem", "copy"):
-        fit = measurement.exponents[event]
-        if math.isnan(fit.value):
-            lines.append(f"tau_{event}: too few times were observed for an exponent in n")
-        else:
-            lines.append(f"tau_{event} ~ n^{fit.value:.2f}   (95 % interval {fit.low:.2f} to {fit.high:.2f}; {fit.runs} runs, "
-                         f"{fit.censored} censored)")
     return "\n".join(lines)
 
 
@@ -204,29 +221,6 @@ def _runs_table(progress: "list[Progress]") -> str:
 
 def _runs_json(progress: "list[Progress]") -> str:
     return json.dumps([dataclasses.asdict(run) for run in progress], indent=1)
-
-
-def as_json(measurement: "Measurement") -> str:
-    """The measurement for programs; an unbounded or unknown number is null."""
-    from empirics.measure import EVENTS
-
-    def plain(fit) -> dict:
-        values = dataclasses.asdict(fit)
-        return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-    return json.dumps({
-        "unit": "optimizer steps",
-        "runs": [
-            {"key": run.record.key, "status": run.record.status, "config": dataclasses.asdict(run.record.config)}
-            | {event: dataclasses.asdict(getattr(run, event)) for event in EVENTS}
-            for run in measurement.runs
-        ],
-        "exponents_in_n": {event: plain(fit) for event, fit in measurement.exponents.items()},
-    }, indent=1)
-
-
-def _text(time: "Time") -> str:
-    return f"{'> ' if time.censored else ''}{time.value:.0f}"
 
 
 COMMANDS = {"train": train, "sweep": sweep, "runs": runs, "measure": measure, "export": export}

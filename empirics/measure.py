@@ -48,6 +48,8 @@ class RunTimes:
     mem: Time
     copy: Time
     half: Time
+    floor: float | None = None
+    """The test loss that stood in for the run's lowest in gen, if any."""
 
     @property
     def lag(self) -> Time | None:
@@ -109,7 +111,7 @@ def times_of(record: RunRecord, t: float | None = None, floor: float | None = No
     """
     _, t = _problem(record, t)
     times = _read(record.steps, *record.loss(t), record.initial(t)[1], record.f_mem, record.f_mem_low, floor)
-    return RunTimes(record, **times)
+    return RunTimes(record, **times, floor=floor)
 
 
 def time_intervals(record: RunRecord, t: float | None = None, floor: float | None = None) -> dict[str, tuple[float, float]]:

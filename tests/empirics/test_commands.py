@@ -68,6 +68,13 @@ def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch
     assert isinstance(result["runs"][0]["gen"]["censored"], bool)
 
 
+def test_measure_can_tell_the_quality_and_the_claims(root, monkeypatch, capsys):
+    genmem("measure", root, "--quality", "--claims", "--features", "pixels", "--floor", monkeypatch=monkeypatch)
+    out = capsys.readouterr().out
+    assert "best before copies" in out and "claimed" in out and "feature space pixels" in out
+    assert len(list(root.glob("*/metrics/pixels/*.safetensors"))) == 4 * (len(SMALL.milestone_steps()) - 1)
+
+
 GRID = ["--ns", 8, 16, "--seeds", 0, 1, *flags(dataclasses.replace(SMALL, loss_times=(0.1, 0.01)))]
 
 
@@ -165,6 +172,7 @@ def test_a_run_that_has_not_ended_is_not_exported(tmp_path, monkeypatch, capsys)
         (["measure", "/no/such/folder"], "must be a directory"),
         (["measure", "."], "holds none"),
         (["measure", ".", "--out", "times.txt"], "out must be"),
+        (["measure", ".", "--features", "pixel"], "did you mean 'pixels'"),
         (["runs", "/no/such/folder"], "must be a directory"),
         (["runs", "."], "holds none"),
         (["export", ".", "copies"], "holds none"),

@@ -1,0 +1,182 @@
+"""What was measured, as text for people and as JSON for programs."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from empirics.laws import Exponent, Law, fit_law, typical_times
+from empirics.measure import EVENTS, SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
+
+if TYPE_CHECKING:
+    from empirics.claims import Finding
+    from empirics.quality import Quality
+
+_SHOWN = ("gen", "gap", "mem", "copy")
+_FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
+
+Intervals = dict[str, tuple[float, float]]
+
+
+def joint_laws(measurement: Measurement) -> dict[str, Law]:
+    """The exponents of each time in n, W, B and eta at once; settings that differ otherwise have constants of their own."""
+    configs = [run.record.config for run in measurement.runs]
+    factors = {name: [getattr(config, field) for config in configs] for name, field in _FACTORS.items()}
+    rest = [name for name in SETTING if name not in _FACTORS.values()]
+    groups = [str([getattr(config, name) for name in rest]) for config in configs]
+    laws = {}
+    for event in EVENTS:
+        times = [getattr(run, event) for run in measurement.runs]
+        laws[event] = fit_law(factors, [t.value for t in times], [t.censored for t in times], groups)
+    return laws
+
+
+def intervals_of(measurement: Measurement) -> list[Intervals]:
+    """The bootstrap intervals of each run's times."""
+    return [time_intervals(run.record, floor=run.floor) for run in measurement.runs]
+
+
+def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str:
+    """Times in optimizer steps, one line for each run; typical times over seeds; exponents."""
+    heads = " ".join(f"{'tau_' + event:>22}" for event in _SHOWN)
+    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {heads}  status"]
+    for run, ends in zip(measurement.runs, intervals, strict=True):
+        times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
+        lines.append(f"{_start(run)} {times}  {run.record.status}")
+    lines.append("times in optimizer steps with 95 % intervals from resampling images and samples; > : not yet at this step, and")
+    lines.append("kept as such in the fits")
+    lines += _typical_lines(measurement)
+    lines.append("")
+    for event in _SHOWN:
+        fit = measurement.exponents[event]
+        if math.isnan(fit.value):
+            lines.append(f"tau_{event}: too few times were observed for an exponent in n")
+        else:
+            lines.append(f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
+    laws = joint_laws(measurement)
+    for event in _SHOWN:
+        known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
+        if len(known) > 1:
+            powers = "  ".join(f"{name}^{_exponent(fit)}" for name, fit in known.items())
+            lines.append(f"tau_{event} ~ {powers}, jointly; a factor {math.exp(laws[event].spread):.2f} of spread is left")
+    return "\n".join(lines)
+
+
+def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, float, float]], space: str) -> str:
+    """The time of good samples, the best samples before copies and the memorization rate, one line for each run."""
+    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} {'at step':>8} "
+             f"{'memorization rate':>24}"]
+    for quality, (rate, low, high) in zip(qualities, rates, strict=True):
+        config = quality.record.config
+        time = _with_interval(quality.gen, (quality.low, quality.high))
+        shown = "no copies" if math.isnan(rate) else f"{rate:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}{time:>22} "
+                     f"{quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} {shown:>24}")
+    lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps; rate: growth of f_mem")
+    lines.append("while training time grows by a factor e")
+    return "\n".join(lines)
+
+
+def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
+    """Claimed, measured with its 95 % interval, agrees or not; one table for each data set."""
+    lines = []
+    for data, rows in findings.items():
+        width = max(len(row.claimed) for row in rows)
+        second = max(len(row.quantity) for row in rows)
+        lines.append(f"data: {data}; distances in the feature space {space}")
+        lines.append(f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  verdict")
+        for row in rows:
+            known = not math.isnan(row.value)
+            value = f"{row.value:6.2f}" if known else f"{'-':>6}"
+            interval = f"{row.low:.2f} to {row.high:.2f}" if known else "-"
+            censored = f" ({row.censored} censored)" if row.censored else ""
+            note = f": {row.note}" if row.note else ""
+            lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} {row.runs:>4}  "
+                         f"{row.verdict}{censored}{note}")
+        lines.append("")
+    lines.append("[B] arXiv 2505.17638, [F] 2505.16959, [W] 2605.06077. undecided: the interval holds the claim and much else.")
+    return "\n".join(lines)
+
+
+def as_json(
+    measurement: Measurement, intervals: Sequence[Intervals], qualities: Sequence["Quality"] = (),
+    rates: Sequence[tuple[float, float, float]] = (), findings: dict[str, list["Finding"]] | None = None,
+    space: str | None = None,
+) -> str:
+    """The measurement for programs; an unbounded or unknown number is null."""
+    result = {
+        "unit": "optimizer steps",
+        "runs": [
+            {"key": run.record.key, "status": run.record.status, "config": dataclasses.asdict(run.record.config)}
+            | {event: dataclasses.asdict(getattr(run, event)) | {"interval": ends[event]} for event in EVENTS}
+            for run, ends in zip(measurement.runs, intervals, strict=True)
+        ],
+        "exponents_in_n": {event: dataclasses.asdict(fit) for event, fit in measurement.exponents.items()},
+        "joint_exponents": {event: dataclasses.asdict(law) for event, law in joint_laws(measurement).items()},
+    }
+    if qualities:
+        names = [field.name for field in dataclasses.fields(qualities[0]) if field.name != "record"]
+        result["quality"] = [
+            {"key": quality.record.key, "space": space, "memorization_rate": rate}
+            | {name: _plain(getattr(quality, name)) for name in names}
+            for quality, rate in zip(qualities, rates, strict=True)
+        ]
+    if findings is not None:
+        result["claims"] = {data: [dataclasses.asdict(row) for row in rows] for data, rows in findings.items()}
+        result["feature_space"] = space
+    return json.dumps(_finite(result), indent=1, ensure_ascii=False)
+
+
+def _typical_lines(measurement: Measurement) -> list[str]:
+    """Geometric means over seeds, for each setting and n of which there are several."""
+    cells: dict[str, list[RunTimes]] = {}
+    for run in measurement.runs:
+        cells.setdefault(f"{setting_of(run.record)} {run.record.config.n}", []).append(run)
+    if all(len(runs) == 1 for runs in cells.values()):
+        return []
+    labels = [f"{setting_of(run.record)} {run.record.config.n}" for run in measurement.runs]
+    typical = {}
+    for event in _SHOWN:
+        times = [getattr(run, event) for run in measurement.runs]
+        typical[event] = typical_times([t.value for t in times], [t.censored for t in times], labels)
+    lines = ["", "over seeds: geometric mean with its 95 % interval, from the spread of all seeds together"]
+    for label, runs in cells.items():
+        if len(runs) > 1:
+            shown = " ".join(f"{_interval_text(*typical[event][label]):>22}" for event in _SHOWN)
+            lines.append(f"{'':<12} {_start(runs[0])[13:-4]}{len(runs):>2} x {shown}")
+    return lines
+
+
+def _start(run: RunTimes) -> str:
+    c = run.record.config
+    return f"{run.record.key:<12} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} {c.seed:>4}"
+
+
+def _with_interval(time: Time, ends: tuple[float, float]) -> str:
+    if time.censored:
+        return f"> {time.value:.0f}"
+    return _interval_text(time.value, *ends)
+
+
+def _interval_text(value: float, low: float, high: float) -> str:
+    if math.isnan(value):
+        return "not observed"
+    return f"{value:.0f} ({low:.0f} to {high:.0f})" if math.isfinite(high) else f"{value:.0f} ({low:.0f} or more)"
+
+
+def _exponent(fit: Exponent) -> str:
+    return f"{fit.value:.2f} (95 % interval {fit.low:.2f} to {fit.high:.2f})"
+
+
+def _plain(value):
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+
+
+def _finite(value):
+    """`value` with null for every number that is not finite."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else None
