@@ -14,13 +14,13 @@ The empirical test loss (training points, fresh noise) is the same double sum wi
 import numpy as np
 from numba import njit
 
-from theory.resolvent import CONVERGED, follow, inverse_of, newton, start
+from theory.resolvent import CONVERGED, follow, inverse_of, newton, start, state_size
 
 # Columns of a node's row: everything Q needs but the vector 1/D.
 G, M0, M1, THETA, LABEL, E0, E1, ETA = range(8)
 COLUMNS = 8
-# A pair whose weights multiply to less cannot be seen in double precision.
-NEGLIGIBLE = 1e-17
+# Pairs of nodes whose weights multiply to less are left out; all of them together move a loss by less than 1e-12.
+NEGLIGIBLE = 1e-13
 
 
 def talbot(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +176,7 @@ def double_sums(rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical)
 def begin(directions, shift, s, bound, x, lam, w, kinds, static, psi_p):
     """Solve every node at scale s from scratch, by way of |z| far above the spectrum. Returns the worst Newton step.
 
-    x: (nodes, 2 T + 2), filled with solutions and their derivatives by z.
+    x: (nodes, state_size), filled.
     """
     worst = 0.0
     for j in range(directions.size):
@@ -199,7 +199,7 @@ def march(scales, wanted, empirical, directions, weights, shift, bound, noise, l
     modes (E, k) with sum_j q_j theta u_k where `wanted`.
     """
     nodes = directions.size
-    x = np.empty((nodes, 2 * kinds.shape[0] + 2), np.complex128)
+    x = np.empty((nodes, state_size(kinds)), np.complex128)
     rows = np.zeros((nodes, COLUMNS), np.complex128)
     inverses = np.empty((nodes, lam.size), np.complex128)
     sums = np.zeros((5, scales.size))

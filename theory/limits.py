@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from theory.dynamics import COLUMNS, LABEL, THETA, describe, population, sandwich, training_points
-from theory.resolvent import CONVERGED, follow, newton, start
+from theory.resolvent import CONVERGED, follow, newton, start, state_size
 
 # Relative to the spectrum's scale: from here a few Newton steps reach the limit.
 NEAR_ZERO = 1e-9
@@ -21,7 +21,7 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
     at the interpolation threshold n m = p without ridge (infinite test loss); LOST if no solution was found.
     """
     size = kinds.shape[0] + 1
-    x = np.empty(2 * size, np.complex128)
+    x = np.empty(state_size(kinds), np.complex128)
     sums = np.zeros(4)
     samples = 0.0
     for a in range(size - 1):

@@ -25,6 +25,8 @@ from numba import njit
 MAX_ITERATIONS = 60
 # A Newton step this small, relative to the unknown, leaves an error of its square.
 CONVERGED = 1e-11
+# Fused and reordered arithmetic, but infinities and nan keep their meaning: they end a lost iteration.
+FUSED = {"contract", "reassoc", "nsz"}
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,16 @@ def moments(g, m0, m1, lam, w):
     return complex(i0r, i0i), complex(i1r, i1i), complex(j0r, j0i), complex(j1r, j1i), complex(j2r, j2i)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def _relative(step, x):
     return (step.real * step.real + step.imag * step.imag) / (x.real * x.real + x.imag * x.imag)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def newton(z, x, lam, w, kinds, static, psi_p, unit):
     """Solve the equations at z by Newton's method, in place.
 
-    x: (2 T + 2,), the guess [G, delta_0, ...], then its derivative by z, which is only written. Returns what is left of
+    x: the state (see follow); its first T + 1 entries are the guess [G, delta_0, ...]. Returns what is left of
     the relative step (below CONVERGED on success) and the number of iterations. Scalars throughout: in the sweeps over
     the contour this function is most of the time, and an array of three would cost more than the arithmetic.
     """
@@ -181,27 +183,36 @@ def newton(z, x, lam, w, kinds, static, psi_p, unit):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def state_size(kinds):
+    """Length of the state that `follow` carries: T + 1 unknowns, as many derivatives and slopes, one length."""
+    return 3 * kinds.shape[0] + 4
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def start(z, x, lam, w, kinds, psi_p):
-    """Fill x[:T + 1] with the leading terms for |z| far above the spectrum."""
+    """Fill the state x (see follow) with the leading terms for |z| far above the spectrum."""
     mean = 0.0
     for k in range(lam.size):
         mean += w[k] * lam[k]
     x[0] = -psi_p / z
     for a in range(kinds.shape[0]):
         x[a + 1] = x[0] / kinds[a, 3] * (kinds[a, 0] + kinds[a, 1] * mean + kinds[a, 2])
+    for i in range(2 * kinds.shape[0] + 2, x.size):
+        x[i] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
 def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
     """Carry the solution from z = shift + direction * s_from to the same with s_to, on the physical branch.
 
-    x: (2 T + 2,), the solution and its derivative by z, in place. A step predicts by the slope of log x in log s, then
-    solves by Newton's method; a failed or unphysical one is retried over half the way. Physical: Im G > 0 and
+    x: (3 T + 4,), the state, in place: the solution, its derivative by z, and from the last step the slopes of log x in
+    log s where it began and its length. A step predicts by the slope now and its change, then solves by Newton's
+    method; a failed or unphysical one is retried over half the way. Physical: Im G > 0 and
     Im delta_a > 0 for Im z > 0 (all are Stieltjes transforms up to positive factors); on the negative real axis all are
     positive. Returns what is left of the last Newton step, inf if the way is lost.
     """
     size = kinds.shape[0] + 1
-    trial = np.empty(2 * size, np.complex128)
+    trial = np.empty(3 * size + 1, np.complex128)
     left = np.log(s_to / s_from)
     s = s_from
     # Strides beyond a factor four are never tried: Newton might land on another root that also looks physical.
@@ -211,10 +222,16 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
         last = abs(stride) >= abs(left)
         move = left if last else stride
         target = s_to if last else s * np.exp(move)
+        before = x[3 * size].real
+        # Beyond twice the last step the change of slope says nothing.
+        curvature = 0.25 * move * move / before if abs(move) < 2.0 * abs(before) else 0.0
         for i in range(size):
-            y = 0.5 * move * direction * s * x[size + i] * inverse_of(x[i])
+            slope = direction * s * x[size + i] * inverse_of(x[i])
+            y = 0.5 * move * slope + curvature * (slope - x[2 * size + i])
             even = 1.0 + y * y / 3.0
             trial[i] = x[i] * (even + y) * inverse_of(even - y)
+            trial[2 * size + i] = slope
+        trial[3 * size] = move
         z = shift + direction * target
         step, used = newton(z, trial, lam, w, kinds, static, psi_p, 1.0)
         good = step < CONVERGED
@@ -224,7 +241,7 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
             else:
                 good = good and trial[i].real > 0.0
         if good:
-            for i in range(2 * size):
+            for i in range(3 * size + 1):
                 x[i] = trial[i]
             s = target
             left = 0.0 if last else left - move

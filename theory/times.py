@@ -10,7 +10,7 @@ from numba import njit
 from theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
 from theory.limits import LOST as LIMIT_LOST
 from theory.limits import infinite_time
-from theory.resolvent import follow, inverse_of
+from theory.resolvent import follow, inverse_of, state_size
 
 GRID = np.sqrt(0.5)
 LONGEST = 480
@@ -89,7 +89,7 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
     floor: a test loss minus one for `gen`, or nan for the minimum. fractions: (gen, mem, gap).
     """
     directions, weights, ridge, noise, lam, w, kinds, static, psi_p = problem
-    nodes, size = directions.size, 2 * kinds.shape[0] + 2
+    nodes, size = directions.size, state_size(kinds)
     xs = np.empty((LONGEST, nodes, size), np.complex128)
     x = np.empty((nodes, size), np.complex128)
     rows = np.zeros((nodes, COLUMNS), np.complex128)

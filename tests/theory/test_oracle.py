@@ -7,6 +7,7 @@ from tests.theory.oracle import Oracle
 from tests.tolerances import CLOSED_FORM
 from theory import RandomFeatures, Spectrum
 from theory.dynamics import begin
+from theory.resolvent import state_size
 
 
 def nearby(model):
@@ -14,7 +15,7 @@ def nearby(model):
     e = model.equations
 
     def solution(z):
-        x = np.zeros((1, 2 * len(e.kinds) + 2), complex)
+        x = np.zeros((1, state_size(e.kinds)), complex)
         begin(np.array([z]), 0.0, 1.0, e.norm_bound, x, e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p)
         return [x[0, 0] / e.psi_p, *x[0, 1 : 1 + len(e.kinds)]]
 
