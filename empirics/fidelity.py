@@ -25,6 +25,7 @@ from empirics.metrics import (
     cosine_similarity,
     fraction_interval,
     frechet_distance,
+    kl_divergence,
     nearest_similarity,
     sliced_wasserstein,
     with_error,
@@ -59,6 +60,8 @@ class Metrics:
     similarity: np.ndarray
     nearest: np.ndarray
     similarity_held_out: np.ndarray
+    kl: tuple[float, float] | None = None
+    """KL divergence in nats of the samples' law from the true density and its standard error, where that is known (gmm)."""
 
     def copy_score(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
         """Fraction of samples more similar than `threshold` to a training image, with its 95 % bootstrap interval
@@ -147,9 +150,12 @@ def _metrics_of(
                 return _read(arrays, facts)
         except store.DamagedFile as error:
             log.warning("%s; computing it again", error)
-    metrics = _compute(space(_samples(record, step)), references(), space.name)
+    samples = _samples(record, step)
+    metrics = _compute(space(samples), references(), space.name)
+    if record.config.data == "gmm" and not record.config.center:
+        metrics = dataclasses.replace(metrics, kl=_kl_to_mixture(samples))
     arrays = {name: getattr(metrics, name) for name in ("similarity", "nearest", "similarity_held_out")}
-    facts = {"identity": identity, "distances": metrics.distances, "real": metrics.real}
+    facts = {"identity": identity, "distances": metrics.distances, "real": metrics.real, "kl": metrics.kl}
     try:
         with _only_writer(path.parent):
             store.save(path, arrays, facts)
@@ -172,7 +178,14 @@ def _compute(samples: np.ndarray, references: _References, space: str) -> Metric
 
 def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
     distances = {name: tuple(pair) for name, pair in facts["distances"].items()}
-    return Metrics(facts["identity"]["space"], distances, facts["real"], **arrays)
+    kl = facts.get("kl") and tuple(facts["kl"])
+    return Metrics(facts["identity"]["space"], distances, facts["real"], **arrays, kl=kl)
+
+
+def _kl_to_mixture(samples: np.ndarray) -> tuple[float, float]:
+    from empirics.synthetic import MIXTURE
+
+    return with_error(lambda x, truth: kl_divergence(x, truth.log_density), samples.reshape(len(samples), -1), MIXTURE)
 
 
 def _samples(record: RunRecord, step: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ BOOTSTRAP_DRAWS = 1000
 _CANDIDATES = 8
 _CHUNK = 1024
 _JACKKNIFE_GROUPS = 20
+
+Reference = TypeVar("Reference")
 
 
 def nearest_two(samples, images):
@@ -105,7 +108,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return max(0.0, float(squares - 2 * overlap))
 
 
-def with_error(distance: Callable[[np.ndarray, np.ndarray], float], a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+def with_error(distance: Callable[[np.ndarray, Reference], float], a: np.ndarray, b: Reference) -> tuple[float, float]:
     """distance(a, b) and its standard error from the choice of the samples a, by a jackknife over 20 groups.
 
     The bootstrap would repeat samples, which moves distances between distributions away from b.

@@ -157,3 +157,22 @@ def test_agreement_is_one_for_equal_samples_and_near_zero_for_unrelated_ones(rec
     other = record_of(tmp_path / "other", {2: fresh}, dataclasses.replace(CONFIG, seed=3))
     with pytest.raises(InputError, match="the same seed"):
         agreement(record, other, 2)
+
+
+def test_samples_of_the_mixture_are_held_to_its_density(tmp_path):
+    from empirics.synthetic import MIXTURE
+
+    config = dataclasses.replace(CONFIG, data="gmm", network="mlp", samples=1000)
+    directory = tmp_path / config.key
+    fresh = MIXTURE.draw(1000, seed=5)[0]
+    half = np.where(fresh.mean(axis=1, keepdims=True) > 0, fresh, -fresh)
+    with runs.open_for_writing(directory, config):
+        runs.write_facts(directory, {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"})
+        for step, samples in {1: fresh, 2: half}.items():
+            runs.write_milestone(directory, step, {"samples": samples})
+    record = runs.load(directory)
+    exact, one_component = metrics_of(record, 1, "pixels").kl, metrics_of(record, 2, "pixels").kl
+    assert abs(exact[0]) < 0.3 and 0 < exact[1] < 0.2
+    # Without one of two well separated components the divergence is log 2, less what they share.
+    assert one_component[0] - exact[0] == pytest.approx(np.log(2), abs=0.2)
+    assert metrics_of(record, 2, "pixels").kl == one_component
