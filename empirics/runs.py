@@ -24,6 +24,10 @@ from empirics.metrics import THRESHOLD, memorized, memorized_fraction
 from theory.errors import InputError
 
 
+class InUse(InputError):
+    """Another process works on the run."""
+
+
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
     """A run as recorded so far. Steps are optimizer steps; losses are per pixel, 1 for a network that predicts zero."""
@@ -200,7 +204,7 @@ def find(root: Path | str) -> list[RunRecord]:
 def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
     """Make the run's directories and hold its lock, which dies with the process.
 
-    Raises InputError if the directory cannot be written, belongs to another config, or is in use by another process.
+    Raises InputError if the directory cannot be written or belongs to another config; InUse if another process holds it.
     """
     try:
         for part in ("milestones", "checkpoints"):
@@ -212,7 +216,7 @@ def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(f"the run in {directory} is in use by another process") from None
+            raise InUse(f"the run in {directory} is in use by another process") from None
         facts = _facts(directory)
         if facts is not None and facts["key"] != config.key:
             raise InputError(f"the run directory {str(directory)!r} belongs to another config (key {facts['key']}, "

@@ -24,6 +24,7 @@ RETRIES = 2
 _CONNECT_SECONDS = 10
 _REPORT_SECONDS = 0.5
 _POLL_SECONDS = 0.2
+_FREE_SECONDS = 60
 
 # Runs of one process would share accelerate's state and torch's threads.
 _one_run_per_process = threading.Lock()
@@ -170,13 +171,9 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-class _Unwanted(Exception):
-    """Nobody waits for this run any more."""
-
-
 def _train(config: TrainConfig, directory: Path, topic: str) -> None:
     """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
-    from distributed import get_worker
+    from distributed import Reschedule, get_worker
 
     from empirics.training import train
 
@@ -184,16 +181,28 @@ def _train(config: TrainConfig, directory: Path, topic: str) -> None:
     task = worker.get_current_task()
     reported = -float("inf")
 
-    def on_step(step: int) -> None:
-        nonlocal reported
-        if time.monotonic() - reported < _REPORT_SECONDS:
-            return
-        reported = time.monotonic()
+    def stop_if_unwanted() -> None:
         # Dask cannot stop a thread; a cancelled task, whose client interrupted or died, is no longer 'executing'.
         state = worker.state.tasks.get(task)
         if state is None or state.state != "executing" or worker.status.name != "running":
-            raise _Unwanted
-        worker.log_event(topic, (config.key, step))
+            raise Reschedule
+
+    def on_step(step: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            stop_if_unwanted()
+            worker.log_event(topic, (config.key, step))
 
     with _one_run_per_process:
-        train(config, directory, on_step, threads=1)
+        deadline = time.monotonic() + _FREE_SECONDS
+        while True:
+            try:
+                train(config, directory, on_step, threads=1)
+                return
+            except runs.InUse:
+                # By the worker that had it before, which may be in the middle of a milestone.
+                if time.monotonic() > deadline:
+                    raise
+                stop_if_unwanted()
+                time.sleep(_REPORT_SECONDS)

@@ -155,6 +155,21 @@ def test_a_killed_scheduler_ends_the_sweep_and_the_same_call_goes_on(tmp_path, p
     assert_same(records, plain)
 
 
+def test_a_worker_that_is_retired_hands_its_run_to_another(tmp_path, plain):
+    """As a batch system does at the end of a job; it is no failure of the run."""
+    from distributed import Client
+
+    root = tmp_path / "runs"
+    with a_scheduler() as (address, _), a_worker(address, "--name", "old") as old:
+        sweep = Sweep(root, address)
+        wait_for(lambda: started(root))
+        with a_worker(address), Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            client.retire_workers(names=["old"])
+            old.wait(60)
+            assert_same(sweep.finish(), plain)
+
+
 CALLER = """
 import sys
 from empirics.sweeps import run_all

@@ -1,8 +1,10 @@
+import contextlib
 import dataclasses
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -22,14 +24,6 @@ def test_all_runs_finish_in_order_and_are_not_repeated(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     run_all(CONFIGS, tmp_path, workers=2)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
-
-
-def test_a_failed_run_is_named_and_the_others_finish(tmp_path):
-    config = CONFIGS[1]
-    with runs.open_for_writing(tmp_path / config.key, config):  # held by this process, so that the worker cannot
-        with pytest.raises(SweepError, match=f"1 of 3 runs failed: {config.key}.*in use by another process"):
-            run_all(CONFIGS, tmp_path, workers=2)
-    assert [runs.load(tmp_path / CONFIGS[i].key).status for i in (0, 2)] == ["finished", "finished"]
 
 
 def test_a_bad_config_stops_the_sweep_before_it_starts(tmp_path):
@@ -56,7 +50,7 @@ def test_workers_do_not_outlive_their_sweep(tmp_path, how):
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     with subprocess.Popen([sys.executable, script, root], env=environment, start_new_session=True) as sweep:
         deadline = time.monotonic() + 120
-        while len(list(root.glob("*/milestones/*.safetensors"))) < 2:
+        while len({path.parts[-3] for path in root.glob("*/milestones/*.safetensors")}) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         os.kill(sweep.pid, how)
@@ -76,6 +70,22 @@ def inside():
 
     with LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as cluster:
         yield cluster.scheduler_address
+
+
+def test_a_failed_run_is_named_and_the_others_finish(tmp_path, inside, monkeypatch):
+    monkeypatch.setattr("empirics.sweeps._FREE_SECONDS", 0)
+    config = CONFIGS[1]
+    with runs.open_for_writing(tmp_path / config.key, config):
+        with pytest.raises(SweepError, match=f"1 of 3 runs failed: {config.key}.*in use by another process"):
+            run_all(CONFIGS, tmp_path, scheduler=inside)
+    assert [runs.load(tmp_path / CONFIGS[i].key).status for i in (0, 2)] == ["finished", "finished"]
+
+
+def test_a_run_in_use_is_waited_for(tmp_path, inside):
+    lock = contextlib.ExitStack()
+    lock.enter_context(runs.open_for_writing(tmp_path / SMALL.key, SMALL))
+    threading.Timer(3, lock.close).start()
+    assert run_all([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
 
 
 def failing(monkeypatch, failures, error):
