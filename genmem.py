@@ -8,7 +8,7 @@ import empirics.commands
 import figures.commands
 import theory.commands
 from empirics.sweeps import SweepError
-from theory.errors import InputError
+from theory.errors import InputError, SolverError
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     except InputError as error:
         print(f"genmem: {error}", file=sys.stderr)
         sys.exit(2)
-    except SweepError as error:
+    except (SolverError, SweepError) as error:
         print(f"genmem: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from theory.commands import ModelFlags, ProblemFlags, prediction
@@ -35,8 +36,13 @@ class GridFlags:
         return np.geomspace(first, last, count("points", self.points, least=2))
 
 
-def regimes(problem: ProblemFlags, grid: GridFlags, tau: float, floor: Floor) -> "xarray.Dataset":
-    """The Dataset of theory.phase_diagram for these flags, with the phase at training time tau."""
+def regimes(
+    problem: ProblemFlags, grid: GridFlags, tau: float, floor: Floor, resume: Path | None = None
+) -> "xarray.Dataset":
+    """The Dataset of theory.phase_diagram for these flags, with the phase at training time tau.
+
+    resume: where the rows of an interrupted diagram are kept, and taken up again.
+    """
     import theory
 
     return theory.phase_diagram(
@@ -50,6 +56,7 @@ def regimes(problem: ProblemFlags, grid: GridFlags, tau: float, floor: Floor) ->
         tau=tau,
         floor="bayes" if floor == "bayes" else None,
         progress=sys.stderr.isatty(),
+        resume=resume,
     )
 
 

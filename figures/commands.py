@@ -17,7 +17,8 @@ def phase_diagram(
 ) -> None:
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
 
-    Saves tau_gen, tau_mem, tau_gap and the phase at training time tau as NetCDF, and a figure (PDF and PNG) beside it.
+    Saves tau_gen, tau_mem, tau_gap, the phase at training time tau and the lines between the phases as NetCDF, and a
+    figure (PDF and PNG) beside it. Interrupted, it leaves the finished rows beside `out`, and the same command goes on.
 
     Args:
         problem: What is learned.
@@ -28,7 +29,7 @@ def phase_diagram(
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
-    diagram = regimes(problem, grid, tau, floor)
+    diagram = regimes(problem, grid, tau, floor, out.with_suffix(".rows.npz"))
     save_dataset(diagram, out)
 
     from figures import findings, style

@@ -169,3 +169,27 @@ def test_overlay_of_too_few_runs_is_refused(run, tmp_path):
     code, _, errors = run("overlay", "runs")
     assert code == 2 and errors.startswith("genmem: runs must hold at least one run")
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_an_interrupted_phase_diagram_is_taken_up_again(run, tmp_path, monkeypatch):
+    """An interrupt leaves the rows, says so with exit code 130, and the same command ends with the whole diagram."""
+    from theory.partial import PartialTable
+
+    out, line = tmp_path / "new" / "d.nc", f"phase-diagram --points 4 --out {tmp_path / 'new' / 'd.nc'}"
+    put = PartialTable.put
+
+    def interrupt(self, i, row):
+        put(self, i, row)
+        if i == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PartialTable, "put", interrupt)
+        code, _, errors = run(*line.split())
+        assert code == 130 and "goes on" in errors and not out.exists()
+    rows = out.with_suffix(".rows.npz")
+    assert rows.exists()
+    code, _, errors = run(*line.split(), "--t", "0.2")
+    assert code == 2 and "belongs to another" in errors and rows.exists()
+    code, _, _ = run(*line.split())
+    assert code == 0 and out.exists() and not rows.exists()

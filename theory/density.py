@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from theory.edges import Gap, arrays, atom_weight, gaps, linearize, walk
-from theory.errors import InputError
-from theory.model import RandomFeatures, SolverError
+from theory.errors import InputError, SolverError
+from theory.model import RandomFeatures
 from theory.resolvent import Equations
 
 # A Newton step, relative to the unknowns' imaginary parts, leaves its square as error. Rounding stops it earlier where

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from theory.model import SolverError
+from theory.errors import SolverError
 from theory.resolvent import Equations
 
 CONVERGED = 1e-11

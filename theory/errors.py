@@ -9,6 +9,10 @@ class InputError(ValueError):
     """A mistake in the input. The command line prints its sentence and exits with code 2."""
 
 
+class SolverError(RuntimeError):
+    """The self-consistent equations could not be solved at the given parameters; the message says where."""
+
+
 def positive(name: str, value: float) -> float:
     """Return `value` as a float if it is finite and positive, else raise InputError."""
     number = finite(name, value)

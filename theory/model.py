@@ -9,7 +9,7 @@ import numpy as np
 
 from theory.activations import GaussianConstants, gaussian_constants, resolve
 from theory.dynamics import march, talbot
-from theory.errors import InputError, finite, known, positive, times
+from theory.errors import InputError, SolverError, finite, known, positive, times
 from theory.limits import LOST as LIMIT_LOST
 from theory.limits import infinite_time
 from theory.resolvent import Equations, equations
@@ -19,10 +19,6 @@ from theory.timescales import Fractions, Timescales
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 16 enough for times.
 CURVE_NODES, TIME_NODES = 22, 16
-
-
-class SolverError(RuntimeError):
-    """The self-consistent equations could not be solved at the given parameters."""
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,12 @@ class PartialTable:
             with np.load(self._path, allow_pickle=False) as file:
                 key, done, values = str(file["key"]), file["done"], file["values"]
         except Exception:
-            raise InputError(f"resume must be a file of finished rows, but {str(self._path)!r} is none") from None
+            raise InputError(f"resume must be a file of finished rows, but '{self._path}' is none: remove it") from None
         if key != self._key:
-            raise InputError(f"resume must belong to the same computation, but {str(self._path)!r} belongs to another")
+            raise InputError(
+                f"resume must hold rows of the same computation, but '{self._path}' belongs to another: remove it, or "
+                "write somewhere else"
+            )
         self._done, self.values = done, values
 
     def missing(self) -> np.ndarray:
@@ -53,6 +56,7 @@ class PartialTable:
         """Write the finished rows, if there is a path to write to."""
         if self._path is None:
             return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(self._path) as part, open(part, "wb") as file:
             np.savez(file, key=np.array(self._key), done=self._done, values=self.values)
         self._saved = time.monotonic()

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from theory.errors import InputError, positive
-from theory.model import RandomFeatures, SolverError
+from theory.errors import InputError, SolverError, positive
+from theory.model import RandomFeatures
 from theory.partial import PartialTable
 from theory.timescales import Fractions
 
