@@ -193,6 +193,18 @@ def measure(
         print(f"\n{tables.claims_table(findings, space.name)}")
 
 
+def closed_form(run: Path, /) -> None:
+    """Set a trained random-features network beside its prediction, with nothing fitted, and say what parts them.
+
+    Args:
+        run: folder of one run with network random-features, optimizer sgd and center.
+    """
+    from empirics import runs
+    from empirics.closed_form import compare, comparison_table
+
+    print(comparison_table(compare(runs.load(run))))
+
+
 def curves_table(record: "RunRecord") -> str:
     """What a run recorded, one line for each milestone."""
     t = record.config.loss_times[0]
@@ -223,4 +235,4 @@ def _runs_json(progress: "list[Progress]") -> str:
     return json.dumps([dataclasses.asdict(run) for run in progress], indent=1)
 
 
-COMMANDS = {"train": train, "sweep": sweep, "runs": runs, "measure": measure, "export": export}
+COMMANDS = {"train": train, "sweep": sweep, "runs": runs, "measure": measure, "closed-form": closed_form, "export": export}

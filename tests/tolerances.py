@@ -47,12 +47,18 @@ FLOAT32 = 1e-5
 DISTANCES = 1e-6
 # A first-order sampler with 500 steps against the exact flow of a Gaussian.
 DDIM_500 = 5e-3
+# Random-features networks of dimension 48 against the limit of infinite dimension: fluctuations of order 1/d.
+RANDOM_FEATURES = 0.02
+# Means of 30 000 samples, in units of their deviation.
+SAMPLED = 0.03
 # Quantiles of 1000 bootstrap draws of 200 samples: a grid of 0.005 and the sampling error.
 BOOTSTRAP = 0.015
 # Newton's method and bracketing against linear algebra.
 LAWS = 1e-7
 # The same against a derivative-free optimiser.
 LAWS_NELDER_MEAD = 1e-4
+# Losses of a network trained on digits against the closed form: finite d, steps, drawn noise, no Gaussian data.
+CLOSED_FORM_ON_DIGITS = 0.02
 
 # the command line
 PRINTED = 5e-4
