@@ -49,3 +49,43 @@ def test_more_images_than_the_pool_holds_are_refused(digits):
 def test_an_unknown_name_is_refused_with_the_nearest_one():
     with pytest.raises(InputError, match="did you mean 'digits'"):
         datasets.load("digit")
+
+
+def test_halves_are_disjoint_for_any_two_seeds_and_nested_for_one(digits):
+    first, second = digits.subset(642, 0, "first")[0], digits.subset(643, 5, "second")[0]
+    assert rows(first) | rows(second) == rows(digits.pool) and not rows(first) & rows(second)
+    assert np.array_equal(digits.subset(50, 0, "first")[0], first[:50])
+    with pytest.raises(InputError, match="n must be at most 642, the first half of the training pool of digits"):
+        digits.subset(643, 0, "first")
+
+
+@pytest.mark.parametrize("half", ["all", "second"])
+def test_balanced_subsets_hold_every_class_equally_often_and_are_nested(digits, half):
+    images, labels = digits.subset(205, 2, half, balanced=True)
+    counts = np.bincount(labels)
+    assert counts.max() - counts.min() == 1
+    assert len(rows(images)) == 205 and rows(images) <= rows(digits.pool)
+    assert np.array_equal(digits.subset(17, 2, half, balanced=True)[1], labels[:17])
+    unbalanced = np.bincount(digits.subset(205, 2, half)[1])
+    assert unbalanced.max() - unbalanced.min() > 1
+    with pytest.raises(InputError, match="balanced part"):
+        digits.subset(640, 2, half, balanced=True) if half == "second" else digits.subset(1285, 2, balanced=True)
+
+
+def test_centering_takes_the_mean_of_the_pool_off_both_parts(digits):
+    centered = digits.centered()
+    assert abs(centered.pool.mean(axis=0)).max() < 1e-6 and centered.bound == 2
+    shift = digits.held_out - centered.held_out
+    np.testing.assert_allclose(shift, np.broadcast_to(digits.pool.mean(axis=0), shift.shape), atol=1e-6)
+
+
+def test_the_digest_sees_a_single_pixel(digits):
+    changed = digits.pool.copy()
+    changed[7, 0, 3, 3] += 0.01
+    assert datasets.digest(digits.pool) == datasets.digest(digits.pool.copy()) != datasets.digest(changed)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "folder", "npy", "floder:x", "gaussian:digit", "digits:3"])
+def test_a_name_without_its_argument_or_with_a_wrong_one_is_refused(name):
+    with pytest.raises(InputError, match="data must be one of"):
+        datasets.load(name)

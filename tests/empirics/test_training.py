@@ -2,6 +2,7 @@ import dataclasses
 import logging
 import multiprocessing
 import random
+import resource
 import signal
 import time
 
@@ -10,9 +11,9 @@ import pytest
 import torch
 
 from empirics import checkpoints, datasets, runs, store
-from empirics.batches import batch_indices
 from empirics.config import TrainConfig
 from empirics.training import train
+from tests import tolerances
 from tests.empirics.small import SMALL
 from theory.errors import InputError
 
@@ -170,17 +171,6 @@ def test_precision_is_that_of_each_run_even_in_one_process(finished, tmp_path):
     assert recorded(train(SMALL, tmp_path / "whole").directory) == recorded(finished.directory)
 
 
-def test_batches_are_permutations_in_a_row():
-    config = dataclasses.replace(SMALL, n=10, batch_size=4)
-    stream = np.concatenate([batch_indices(config, step) for step in range(5)])
-    epochs = stream.reshape(2, 10)
-    assert [sorted(epoch) for epoch in epochs.tolist()] == [list(range(10))] * 2
-    assert epochs[0].tolist() != epochs[1].tolist()
-    repeated = batch_indices(dataclasses.replace(config, batch_size=25), 3)
-    assert np.bincount(repeated, minlength=10).max() <= 4 and len(repeated) == 25
-    assert sorted(batch_indices(dataclasses.replace(config, batch_size=10), 8).tolist()) == list(range(10))
-
-
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_sigkill_at_random_moments_changes_no_bit(tmp_path, kills, monkeypatch):
     """Real processes, killed as the kernel would, each at a random moment after it has made some progress."""
@@ -224,6 +214,14 @@ def test_sigkill_at_random_moments_changes_no_bit(tmp_path, kills, monkeypatch):
         ({"loss_times": (9.0,)}, "t must lie between"),
         ({"optimizer": "adma"}, "did you mean 'adam'"),
         ({"data": "digts"}, "did you mean 'digits'"),
+        ({"half": "first", "n": 643}, "n must be at most 642, the first half"),
+        ({"ema": 1.0}, "ema must be at least 0 and below 1"),
+        ({"dropout": -0.1}, "dropout must be at least 0 and below 1"),
+        ({"copies": -1}, "copies must be a whole number of at least 0"),
+        ({"network": "mlp", "dropout": 0.5}, "dropout must be 0 for the network mlp"),
+        ({"network": "random-features"}, "train_time must be given"),
+        ({"train_time": 0.1}, "samples must be 0"),
+        ({"train_time": 0.1, "samples": 0}, "loss_times must be the train_time 0.1 alone"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path, change, words):
@@ -244,3 +242,154 @@ def test_a_checkpoint_of_another_run_is_not_loaded(tmp_path, caplog):
     assert checkpoints.restore(tmp_path, "bbb", network, optimizer) == (0, 0.0)
     assert "another run" in caplog.text
     assert TrainConfig().key != dataclasses.replace(TrainConfig(), seed=1).key
+
+
+def test_the_random_features_network_follows_the_theory(tmp_path):
+    """Gaussian data, no free parameter: tau = steps * learning rate / d^2, losses of the closed form."""
+    from empirics.diffusion import step_of_time, time_of_step
+    from theory import RandomFeatures
+
+    d, n, p = 48, 192, 384
+    np.save(tmp_path / "identity.npy", np.eye(d))
+    gaps = {}
+    for copies in (0, 2):
+        config = TrainConfig(
+            data=f"gaussian:{tmp_path / 'identity.npy'}", n=n, network="random-features", width=p, optimizer="sgd",
+            momentum=0.0, learning_rate=48.0, batch_size=n * max(copies, 1), copies=copies, train_time=0.1,
+            loss_times=(0.1,), loss_draws=10, test_images=2000, samples=0, steps=960, milestones=4, first_milestone=48,
+        )
+        record = train(config, tmp_path / str(copies))
+        tau = record.steps * config.learning_rate / d**2
+        assert tau[0] == 1 and tau[-1] == 20
+        model = RandomFeatures(n / d, p / d, float(time_of_step(step_of_time(0.1))), copies=copies or np.inf)
+        curves = model.learning_curves(tau)
+        train_loss, test_loss = record.loss(0.1)
+        assert np.abs(test_loss - curves.test).max() < tolerances.RANDOM_FEATURES
+        objective = record.copies_loss if copies else train_loss
+        assert np.abs(objective - curves.train).max() < tolerances.RANDOM_FEATURES
+        # A control: twice the time would be seen.
+        assert np.abs(objective - model.learning_curves(2 * tau).train).max() > 2 * tolerances.RANDOM_FEATURES
+        gaps[copies] = test_loss[-1] - objective[-1]
+    # And so would train losses in the place of test losses, or one kind of noise in the place of the other.
+    assert gaps[0] > 2 * tolerances.RANDOM_FEATURES and gaps[2] > gaps[0] + 5 * tolerances.RANDOM_FEATURES
+
+
+def test_the_mlp_learns_the_score_of_the_mixture(tmp_path):
+    from empirics.diffusion import step_of_time, time_of_step
+    from empirics.synthetic import MIXTURE
+
+    config = dataclasses.replace(
+        SMALL, data="gmm", network="mlp", width=64, blocks=3, n=4096, batch_size=256, steps=600, learning_rate=3e-3,
+        loss_times=(0.5,), test_images=2000, loss_draws=10, samples=400, sampling_steps=50,
+    )
+    record = train(config, tmp_path)
+    # The least loss is that of the exact score: 1 - Delta E|score|^2 / d.
+    t = float(time_of_step(step_of_time(0.5)))
+    held_out = datasets.load("gmm").held_out[:, :, 0, 0].astype(float)
+    noise = np.random.default_rng(0).normal(size=held_out.shape)
+    noised = np.exp(-t) * held_out + np.sqrt(1 - np.exp(-2 * t)) * noise
+    least = 1 - (1 - np.exp(-2 * t)) * (MIXTURE.score(noised, t) ** 2).mean()
+    loss = record.loss(0.5)[1][-1]
+    assert least - 0.02 < loss < least + 0.05 < record.initial(0.5)[1]
+    samples = record.samples(600)
+    assert samples.dtype == np.float32 and np.abs(samples).max() > 2  # neither clipped nor rounded
+    assert abs(np.abs(samples.mean(axis=(1, 2, 3))).mean() - 1) < 0.2
+
+
+@pytest.mark.parametrize("change", [
+    {"ema": 0.9}, {"dropout": 0.2, "warmup": 20}, {"flip": True, "copies": 2},
+    {"half": "second", "balanced": True, "center": True}, {"ema": 0.9, "precision": "bf16", "dropout": 0.1},
+], ids=str)
+def test_every_option_changes_the_run_and_survives_a_stop(finished, tmp_path, change):
+    config = dataclasses.replace(SMALL, **change)
+    whole = train(config, tmp_path / "whole")
+    assert whole.status == "finished" and config.key != SMALL.key
+    assert whole.loss(0.1)[0][-1] != finished.loss(0.1)[0][-1]
+    with pytest.raises(Stopped):
+        train(config, tmp_path / "cut", on_step=stop_at(12))
+    train(config, tmp_path / "cut")
+    assert recorded(tmp_path / "cut") == recorded(whole.directory)
+    assert np.array_equal(whole.training_images(), datasets.training_images(config))
+
+
+def weights(directory, part="network."):
+    """The weights in the newest checkpoint, in one row."""
+    arrays, _ = store.load(max((directory / "checkpoints").iterdir()))
+    return np.concatenate([arrays[name].ravel() for name in sorted(arrays) if name.startswith(part)])
+
+
+def test_the_average_is_that_of_the_weights_after_each_step_and_is_what_is_measured(tmp_path):
+    config = dataclasses.replace(SMALL, steps=4, first_milestone=1, milestones=8)
+    assert config.milestone_steps() == [0, 1, 2, 3, 4]
+    expected = None
+    for step in (1, 2, 3, 4):
+        with pytest.raises(Stopped):
+            train(config, tmp_path / "plain", on_step=stop_at(step))
+        now = weights(tmp_path / "plain")
+        expected = now if expected is None else 0.8 * expected + 0.2 * now
+    average = train(dataclasses.replace(config, ema=0.8), tmp_path / "average")
+    np.testing.assert_allclose(weights(tmp_path / "average", "average.module."), expected, atol=tolerances.FLOAT32)
+    assert np.array_equal(weights(tmp_path / "average"), weights(tmp_path / "plain"))
+    plain = train(config, tmp_path / "plain")
+    # The first average is the weights themselves; then it lags behind.
+    assert average.loss(0.1)[0][0] == plain.loss(0.1)[0][0] and average.loss(0.1)[0][-1] > plain.loss(0.1)[0][-1]
+
+
+def test_warm_up_scales_the_first_steps(tmp_path):
+    from empirics.networks import network_of
+
+    config = dataclasses.replace(SMALL, optimizer="sgd", momentum=0.0, learning_rate=0.1, steps=3, first_milestone=1)
+    state = network_of(config, (1, 8, 8)).state_dict()
+    start = np.concatenate([state[name].numpy().ravel() for name in sorted(state)])
+    way = {}
+    for warmup in (0, 1000, 2000):
+        directory = train(dataclasses.replace(config, warmup=warmup), tmp_path / str(warmup)).directory
+        way[warmup] = np.linalg.norm(weights(directory) - start)
+    # For small steps the way made is the sum of the learning rates, (1 + 2 + 3) / warmup.
+    assert way[1000] / way[2000] == pytest.approx(2, rel=0.01) and way[0] > 100 * way[1000]
+
+
+def test_threads_are_those_asked_for_and_given_back(tmp_path):
+    before = torch.get_num_threads()
+    config = dataclasses.replace(SMALL, steps=2, first_milestone=1, milestones=2)
+    assert train(config, tmp_path, threads=2).facts["threads"] == 2 and torch.get_num_threads() == before
+    with pytest.raises(InputError, match="threads"):
+        train(dataclasses.replace(config, seed=1), tmp_path / "other", threads=0)
+
+
+def test_data_that_changed_under_a_stopped_run_are_refused(tmp_path):
+    path = tmp_path / "x.npy"
+    pixels = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8))
+    np.save(path, pixels)
+    config = dataclasses.replace(SMALL, data=f"npy:{path}")
+    with pytest.raises(Stopped):
+        train(config, tmp_path / "run", on_step=stop_at(5))
+    np.save(path, pixels[::-1])
+    with pytest.raises(InputError, match="images of 'npy:.*have changed"):
+        train(config, tmp_path / "run")
+    np.save(path, pixels)
+    assert train(config, tmp_path / "run").status == "finished"
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_afterwards(finished, tmp_path):
+    """The kernel refuses to write beyond a limit, as it does on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    checkpoint = next((finished.directory / "checkpoints").iterdir()).stat().st_size
+
+    def fill_at(step):
+        def on_step(done):
+            if done == step:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (checkpoint // 2, limits[1]))
+
+        return on_step
+
+    try:
+        with pytest.raises(InputError, match="cannot be written: File too large") as error:
+            train(SMALL, tmp_path, on_step=fill_at(9))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(error.value) and not list(tmp_path.rglob(".partial"))
+    assert runs.load(tmp_path).status == "running"
+    steps = []
+    assert train(SMALL, tmp_path, on_step=steps.append).status == "finished"
+    assert steps[0] > 0 and recorded(tmp_path) == recorded(finished.directory)
