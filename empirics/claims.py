@@ -121,7 +121,7 @@ def _batch_and_rate(runs: Sequence[_Measured]) -> list[Finding]:
         _exponent(4, "onset ∝ 1/B [W]", "τ_copy", runs, varied, "B", -1),
         _collapse(runs),
         _exponent(4, "smaller batches peak at better fidelity [W]", "peak SWD", runs, varied, "B", sign=1),
-        _exponent(4, "batch size hardly changes the memorization rate [W]", "rate", runs, varied, "B", 0),
+        _exponent(4, "batch size hardly changes the memorization rate [W]", "memorization rate", runs, varied, "B", 0),
     ]
     onset = _exponent(4, "larger η delays the normalised onset τ·η [W]", "τ_copy", runs, varied, "eta", sign=1, shift=1)
     return [*findings, onset,
@@ -196,7 +196,7 @@ def _quantity(name: str, run: _Measured) -> tuple[float, bool]:
     """A positive number and whether it is only a lower bound."""
     if name == "peak SWD":
         return run.quality.peak, False
-    if name == "rate":
+    if name == "memorization rate":
         return run.rate, False
     if name == "τ_gen(SWD)":
         return run.quality.gen.value, run.quality.gen.censored
@@ -216,7 +216,7 @@ def _exponent(
     kept = [(run, value, late) for run, (value, late) in zip(runs, values, strict=True) if value > 0]
     label = f"exponent of {quantity} in {'η' if factor == 'eta' else factor}" + (f" + {shift:g}" if shift else "")
     if not kept:
-        return _untested(claim, claimed, label, [], f"no run shows {quantity}")
+        return _untested(claim, claimed, label, [], f"no run shows {quantity}" if runs else "no such run")
     ignored = {_FACTORS[name] for name in factors} | set(free)
     settings = [str([getattr(run.record.config, name) for name in SETTING if name not in ignored]) for run, _, _ in kept]
     law = fit_law({name: [getattr(run.record.config, _FACTORS[name]) for run, _, _ in kept] for name in factors},

@@ -170,16 +170,17 @@ def measure(
     measurement = measure_runs(records, floor=floor)
     intervals = tables.intervals_of(measurement)
     with_samples = [run.record for run in measurement.runs if run.record.config.samples]
-    qualities, rates, findings = [], [], None
+    qualities, rates, ends, findings = [], [], [], None
     if quality:
         for record in tqdm(with_samples, desc="samples", unit="run", disable=None):
             for distance in ("swd", "fid"):
                 qualities.append(quality_of(record, distance, space))
                 rates.append(memorization_rate(record))
+        ends = tables.endings(with_samples, space)
     if claims:
         with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
             findings = find_all(records, space, on_run=bar.update)
-    text = tables.as_json(measurement, intervals, qualities, rates, findings, space.name)
+    text = tables.as_json(measurement, intervals, qualities, rates, ends, findings, space.name)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as part:
@@ -189,6 +190,7 @@ def measure(
     print(tables.times_table(measurement, intervals))
     if qualities:
         print(f"\n{tables.quality_table(qualities, rates, space.name)}")
+        print(f"\n{tables.endings_table(with_samples, ends, space.name)}")
     if findings is not None:
         print(f"\n{tables.claims_table(findings, space.name)}")
 
@@ -221,11 +223,12 @@ def _runs_table(progress: "list[Progress]") -> str:
     """One line for each run, and how many there are of each status."""
     from empirics.plan import duration
 
-    lines = [f"{'run':<12} {'data':<10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {'step':>9} {'of':>9} {'time':>8}  status"]
+    lines = [f"{'run':<12} {'data':<10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {'step':>9} {'of':>9} "
+             f"{'time':>8}  status"]
     for run in progress:
         c = run.config
-        lines.append(f"{run.key:<12} {c.data:<10.10} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} {c.seed:>4} "
-                     f"{run.step:>9} {c.steps:>9} {duration(run.wall_time):>8}  {run.status}")
+        lines.append(f"{run.key:<12} {c.data:<10.10} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} "
+                     f"{c.seed:>4} {run.step:>9} {c.steps:>9} {duration(run.wall_time):>8}  {run.status}")
     numbers = collections.Counter(run.status for run in progress)
     lines.append(", ".join(f"{number} {status}" for status, number in numbers.items()))
     return "\n".join(lines)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 COPY_SIMILARITY = 0.6
 DISTANCES = {"swd": sliced_wasserstein, "fid": frechet_distance}
-SPLITS = ("train", "test")
+_NAMES = ("swd_train", "swd_test", "fid_train", "fid_test")
 # Part of each stored file: metrics of another recipe are computed again.
 _RECIPE = 1
 
@@ -166,9 +166,9 @@ def _metrics_of(
 
 def _compute(samples: np.ndarray, references: _References, space: str) -> Metrics:
     distances = {
-        f"{name}_{split}": with_error(distance, samples, references.equal[split])
-        for name, distance in DISTANCES.items()
-        for split in SPLITS
+        name: with_error(DISTANCES[kind], samples, references.equal[split])
+        for name in _NAMES
+        for kind, split in [name.split("_")]
     }
     similarity, nearest = nearest_similarity(samples, references.train, references.centre)
     control = references.test[: len(references.train)]
@@ -177,7 +177,7 @@ def _compute(samples: np.ndarray, references: _References, space: str) -> Metric
 
 
 def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
-    distances = {name: tuple(pair) for name, pair in facts["distances"].items()}
+    distances = {name: tuple(facts["distances"][name]) for name in _NAMES}
     kl = facts.get("kl") and tuple(facts["kl"])
     return Metrics(facts["identity"]["space"], distances, facts["real"], **arrays, kl=kl)
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 THRESHOLD = 1 / 3
+# Reported beside it, as a check that nothing hangs on the choice.
+OTHER_THRESHOLDS = (1 / 2, 1 / 4)
 PROJECTIONS = 256
 BOOTSTRAP_DRAWS = 1000
 _CANDIDATES = 8

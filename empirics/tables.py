@@ -6,8 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from empirics.features import FeatureSpace
+from empirics.fidelity import COPY_SIMILARITY, metrics_of
 from empirics.laws import Exponent, Law, fit_law, typical_times
 from empirics.measure import EVENTS, SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
+from empirics.metrics import OTHER_THRESHOLDS, THRESHOLD
+from empirics.runs import RunRecord
 
 if TYPE_CHECKING:
     from empirics.claims import Finding
@@ -78,6 +82,42 @@ def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, f
     return "\n".join(lines)
 
 
+def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
+    """What the samples of each run's last milestone are: fractions with their 95 % intervals, distances with their errors."""
+    found = []
+    for record in records:
+        metrics = metrics_of(record, int(record.steps[-1]), space)
+        found.append({
+            "key": record.key,
+            "step": int(record.steps[-1]),
+            "f_mem": {f"1/{1 / threshold:.0f}": record.memorized(threshold)[-1].tolist()
+                      for threshold in sorted((THRESHOLD, *OTHER_THRESHOLDS), reverse=True)},
+            "copy_score": metrics.copy_score(),
+            "copy_score_held_out": metrics.copy_score_held_out(),
+            "distances": metrics.distances,
+            "real": metrics.real,
+            "kl": metrics.kl,
+        })
+    return found
+
+
+def endings_table(records: Sequence[RunRecord], ends: Sequence[dict], space: str) -> str:
+    """One line for each run: memorized fractions, copy scores, and distances to train and test at its last milestone."""
+    lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} " + " ".join(f"{'f_mem ' + name:>21}" for name in ends[0]["f_mem"])
+             + f" {'copy score':>10} {'held out':>8} " + " ".join(f"{name:>18}" for name in ends[0]["distances"])]
+    for record, end in zip(records, ends, strict=True):
+        c = record.config
+        fractions = " ".join(f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}" for value, low, high in end["f_mem"].values())
+        distances = " ".join(f"{f'{value:.4f} +- {error:.4f}':>18}" for value, error in end["distances"].values())
+        kl = "" if end["kl"] is None else f"  KL to the truth {end['kl'][0]:.3f} +- {end['kl'][1]:.3f}"
+        lines.append(f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
+                     f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}")
+    lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space {space}; held out: to "
+                 "equally many held-out")
+    lines.append("images, which no model can copy. swd, fid: distances in that space to equally many training and held-out images.")
+    return "\n".join(lines)
+
+
 def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
     """Claimed, measured with its 95 % interval, agrees or not; one table for each data set."""
     lines = []
@@ -101,8 +141,8 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
 
 def as_json(
     measurement: Measurement, intervals: Sequence[Intervals], qualities: Sequence["Quality"] = (),
-    rates: Sequence[tuple[float, float, float]] = (), findings: dict[str, list["Finding"]] | None = None,
-    space: str | None = None,
+    rates: Sequence[tuple[float, float, float]] = (), ends: Sequence[dict] = (),
+    findings: dict[str, list["Finding"]] | None = None, space: str | None = None,
 ) -> str:
     """The measurement for programs; an unbounded or unknown number is null."""
     result = {
@@ -122,6 +162,8 @@ def as_json(
             | {name: _plain(getattr(quality, name)) for name in names}
             for quality, rate in zip(qualities, rates, strict=True)
         ]
+    if ends:
+        result["at_end"] = list(ends)
     if findings is not None:
         result["claims"] = {data: [dataclasses.asdict(row) for row in rows] for data, rows in findings.items()}
         result["feature_space"] = space

@@ -71,7 +71,7 @@ def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch
 def test_measure_can_tell_the_quality_and_the_claims(root, monkeypatch, capsys):
     genmem("measure", root, "--quality", "--claims", "--features", "pixels", "--floor", monkeypatch=monkeypatch)
     out = capsys.readouterr().out
-    assert "best before copies" in out and "claimed" in out and "feature space pixels" in out
+    assert "best before copies" in out and "f_mem 1/2" in out and "swd_train" in out and "claimed" in out and "feature space pixels" in out
     assert len(list(root.glob("*/metrics/pixels/*.safetensors"))) == 4 * (len(SMALL.milestone_steps()) - 1)
 
 

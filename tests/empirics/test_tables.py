@@ -44,7 +44,7 @@ def test_the_table_shows_each_run_each_cell_and_each_law(measurement):
 def test_json_is_strict_and_keeps_what_is_unknown_as_null(measurement):
     quality = Quality(measurement.runs[0].record, "swd", measurement.runs[0].gen, 1.0, math.inf, 0.1, 0.01, 8)
     finding = Finding(1, "claimed", "measured", math.nan, -math.inf, math.inf, 3, 0, "not tested", "why")
-    text = tables.as_json(measurement, intervals(measurement), [quality], [(math.nan,) * 3], {"digits": [finding]}, "pixels")
+    text = tables.as_json(measurement, intervals(measurement), [quality], [(math.nan,) * 3], [], {"digits": [finding]}, "pixels")
     result = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert result["runs"][0]["copy"]["interval"][1] is None and result["quality"][0]["high"] is None
     assert result["quality"][0]["gen"]["censored"] is False and result["feature_space"] == "pixels"
