@@ -1,6 +1,6 @@
-"""How long the metrics of a milestone take, against a plain implementation of each in the same run, and how exact both are.
+"""How long the metrics of a milestone take, against a plain implementation of each in the same run; how exact both are.
 
-Sizes are those of the CIFAR-10 studies: 2000 samples, 16384 training images of 32x32x3. Times are medians on one thread.
+Sizes are those of the CIFAR-10 studies: 2000 samples, 16384 training images of 32x32x3. Medians on one thread.
 """
 
 import os
@@ -95,8 +95,8 @@ def main() -> None:
     line("Frechet distance", median_time(lambda: frechet_distance(a, b)), median_time(lambda: with_matrix_root(a, b)),
          "scipy.linalg.sqrtm")
     d1, d2 = rng.uniform(size=SAMPLES), np.ones(SAMPLES)
-    line("f_mem and its interval", median_time(lambda: memorized_fraction(d1, d2)), median_time(lambda: resampled(d1, d2)),
-         "1000 resamplings")
+    line("f_mem and its interval", median_time(lambda: memorized_fraction(d1, d2)),
+         median_time(lambda: resampled(d1, d2)), "1000 resamplings")
 
     space = feature_space("random-conv")
     digits = rng.uniform(-1, 1, (SAMPLES, *SHAPE)).astype(np.float32)

@@ -1,9 +1,9 @@
 """The published claims against a set of recorded runs: what was claimed, what was measured, and whether they agree.
 
 Claims 1-5 are those of Bonnaire et al. (arXiv:2505.17638; [B]), Marion and Wu (arXiv:2605.06077; [W]) and Favero et al.
-(arXiv:2505.16959; [F]) on times and copies, claim 6 that of [W] on distances between distributions, claim 7 that of [F] on
-two models. Exponents are fitted jointly in whatever varies, by censored maximum likelihood (empirics.laws); settings that
-differ otherwise have constants of their own.
+(arXiv:2505.16959; [F]) on times and copies, claim 6 that of [W] on distances between distributions, claim 7 that of [F]
+on two models. Exponents are fitted jointly in whatever varies, by censored maximum likelihood (empirics.laws); settings
+that differ otherwise have constants of their own.
 """
 
 import dataclasses
@@ -85,7 +85,8 @@ class _Measured:
             curve = np.array([m.distances[f"{name}_test"] for m in metrics])
             ratios[name] = curve[-1, 0] / metrics[-1].distances[f"{name}_train"][0]
             descents[name] = double_descent(*with_scatter(*curve.T))
-        return cls(record, times_of(record), quality_of(record, "swd", space), memorization_rate(record)[0], ratios, descents)
+        quality, rate = quality_of(record, "swd", space), memorization_rate(record)[0]
+        return cls(record, times_of(record), quality, rate, ratios, descents)
 
 
 def _times_in_n(runs: Sequence[_Measured]) -> list[Finding]:
@@ -110,8 +111,8 @@ def _full_batch(runs: Sequence[_Measured]) -> list[Finding]:
     # Their batch size is n and no setting of its own.
     full = [run for run in runs if run.record.config.batch_size == run.record.config.n]
     return [
-        _exponent(3, f"{quantity} ∝ n with full batches, B = n [B]", quantity, full, ("n",), "n", 1, free=("batch_size",))
-        for quantity in ("τ_mem", "τ_copy")
+        _exponent(3, f"{time} ∝ n with full batches, B = n [B]", time, full, ("n",), "n", 1, free=("batch_size",))
+        for time in ("τ_mem", "τ_copy")
     ]
 
 
@@ -134,7 +135,7 @@ def _lag(runs: Sequence[_Measured]) -> list[Finding]:
     quantity = "τ_copy/τ_gap"
     lags = [run.times.lag for run in lagging]
     values, censored = [lag.value for lag in lags], [lag.censored for lag in lags]
-    value, low, high = typical_times(values, censored, ["all"] * len(lags))["all"] if lags else (math.nan, 0.0, math.inf)
+    value, low, high = typical_times(values, censored, ["all"] * len(lags)).get("all", (math.nan, 0.0, math.inf))
     if math.isnan(value):
         first = _untested(5, claimed, quantity, lagging, "too few runs show both times")
     else:
@@ -161,8 +162,10 @@ def _blind_distances(runs: Sequence[_Measured]) -> list[Finding]:
     for name in ("swd", "fid"):
         seen = sum(run.descents[name] for run in runs)
         low, high = _share_interval(seen, len(runs))
-        findings.append(Finding(6, f"a double descent of {name.upper()} in training time can occur [W]", "share of runs with one",
-                                seen / len(runs), low, high, len(runs), 0, AGREES if seen else UNDECIDED))
+        claimed = f"a double descent of {name.upper()} in training time can occur [W]"
+        verdict = AGREES if seen else UNDECIDED
+        share = seen / len(runs)
+        findings.append(Finding(6, claimed, "share of runs with one", share, low, high, len(runs), 0, verdict))
     return findings
 
 
@@ -218,7 +221,8 @@ def _exponent(
     if not kept:
         return _untested(claim, claimed, label, [], f"no run shows {quantity}" if runs else "no such run")
     ignored = {_FACTORS[name] for name in factors} | set(free)
-    settings = [str([getattr(run.record.config, name) for name in SETTING if name not in ignored]) for run, _, _ in kept]
+    names = [name for name in SETTING if name not in ignored]
+    settings = [str([getattr(run.record.config, name) for name in names]) for run, _, _ in kept]
     law = fit_law({name: [getattr(run.record.config, _FACTORS[name]) for run, _, _ in kept] for name in factors},
                   [value for _, value, _ in kept], [late for _, _, late in kept], settings)
     fit = law.exponents[factor]
@@ -245,7 +249,7 @@ def _collapse(runs: Sequence[_Measured]) -> Finding:
         setting = str([getattr(run.record.config, name) for name in SETTING if name not in ignored])
         groups.setdefault(setting, []).append(run.record)
     # The setting in which most was varied.
-    records = max(groups.values(), key=lambda group: (len({(r.config.n, r.config.batch_size, r.config.learning_rate) for r in group}), len(group)))
+    records = max(groups.values(), key=lambda group: (len(set(map(_varied, group))), len(group)))
     try:
         found = collapse_of(records, "f_mem")
     except InputError:
@@ -256,6 +260,10 @@ def _collapse(runs: Sequence[_Measured]) -> Finding:
         verdict = DISAGREES if found.low > 1 else UNDECIDED
     return Finding(4, claimed, quantity, found.ratio, found.low, found.high, found.runs, 0, verdict,
                    f"spread {found.before:.2f} -> {found.after:.2f}; {found.chance:.0%} of shuffled scales do as well")
+
+
+def _varied(record: RunRecord) -> tuple[int, int, float]:
+    return record.config.n, record.config.batch_size, record.config.learning_rate
 
 
 def _side(low: float, high: float, sign: int) -> str:

@@ -1,8 +1,8 @@
 """A trained random-features network beside the closed form for the covariance of its images: nothing is fitted.
 
-Known are n, d, the number of features p, the diffusion time, the covariance of the data's whole pool, and the unit of time:
-tau = steps x learning rate / d^2, with momentum m the learning rate / (1 - m). Between the two stand the exact dynamics of
-finite networks, so that what they differ by is told apart:
+Known are n, d, the number of features p, the diffusion time, the covariance of the data's whole pool, and the unit of
+time: tau = steps x learning rate / d^2, with momentum m the learning rate / (1 - m). Between the two stand the exact
+dynamics of finite networks, so that what they differ by is told apart:
 
     trained     - on_images     the optimizer: finite learning rate, batches, drawn noise
     on_images   - on_gaussian   the data: these images and not Gaussian vectors of their covariance
@@ -30,10 +30,10 @@ _OUTLIER = 10.0
 class Comparison:
     """The losses of one run and of its prediction at the same training times.
 
-    model: the problem of the theory. steps (K,): optimizer steps; tau (K,): the theory's time. train, test: losses by stage
-    (see the head of the module), each (K,), with fresh noise on the training images. times: the three times by stage, in
-    units of tau. outliers: how many directions have over ten times the median variance (of those with any), and
-    outlier_share, their share of the variance. kurtosis: mean excess kurtosis of the images along the directions of
+    model: the problem of the theory. steps (K,): optimizer steps; tau (K,): the theory's time. train, test: losses by
+    stage (see the head of the module), each (K,), with fresh noise on the training images. times: the three times by
+    stage, in units of tau. outliers: how many directions have over ten times the median variance (of those with any),
+    and outlier_share, their share of the variance. kurtosis: mean excess kurtosis of the images along the directions of
     the covariance, weighted by variance; zero for Gaussian data.
     """
 
@@ -59,13 +59,14 @@ class Comparison:
 def compare(record: RunRecord, draws: int = _DRAWS) -> Comparison:
     """Set a run of the random-features network beside its prediction.
 
-    draws: finite networks averaged in each simulation. Raises InputError for another network, an optimizer other than SGD,
-    or data that are not centered, as the theory's are.
+    draws: finite networks averaged in each simulation. Raises InputError for another network, an optimizer other than
+    SGD, or data that are not centered, as the theory's are.
     """
     config = record.config
     for name, needed in (("network", "random-features"), ("optimizer", "sgd"), ("center", True)):
         if getattr(config, name) != needed:
-            raise InputError(f"the closed form is about runs with {name} {needed}, but {getattr(config, name)!r} was given")
+            given = getattr(config, name)
+            raise InputError(f"the closed form is about runs with {name} {needed}, but {given!r} was given")
     data = datasets.of_config(config)
     pool, held_out = (images.reshape(len(images), -1).astype(float) for images in (data.pool, data.held_out))
     images = record.training_images().reshape(config.n, -1).astype(float)
@@ -82,8 +83,9 @@ def compare(record: RunRecord, draws: int = _DRAWS) -> Comparison:
     predicted = model.learning_curves(tau)
     measured_train, measured_test = record.loss(config.train_time)
     # At fresh noise the empirical loss is the train loss; with fixed copies it is the one that both record.
-    train = {"trained": measured_train, **{name: s.empirical for name, s in simulated.items()}, "closed_form": predicted.empirical}
-    test = {"trained": measured_test, **{name: s.test for name, s in simulated.items()}, "closed_form": predicted.test}
+    theory = simulated | {"closed_form": predicted}
+    train = {"trained": measured_train} | {stage: curves.empirical for stage, curves in theory.items()}
+    test = {"trained": measured_test} | {stage: curves.test for stage, curves in theory.items()}
     times = {stage: timescales_of_curves(tau, train[stage], test[stage], initial=1.0) for stage in STAGES}
     return Comparison(record, model, d, steps, tau, train, test, times, *_shape_of(pool))
 
@@ -92,8 +94,8 @@ def comparison_table(comparison: Comparison, rows: int = 12) -> str:
     """Measured and predicted losses, the three times, and what parts the two, in words and numbers."""
     c = comparison
     m = c.model
-    lines = [f"data {c.record.config.data}: n = {c.record.config.n}, d = {c.d}, p = {c.record.config.width}; psi_n = {m.psi_n:.3g}, "
-             f"psi_p = {m.psi_p:.3g}, t = {m.t:.3g}; nothing is fitted"]
+    lines = [f"data {c.record.config.data}: n = {c.record.config.n}, d = {c.d}, p = {c.record.config.width}; "
+             f"psi_n = {m.psi_n:.3g}, psi_p = {m.psi_p:.3g}, t = {m.t:.3g}; nothing is fitted"]
     lines.append(f"{'step':>9} {'tau':>9}  " + "  ".join(f"{f'{split} {stage}':>19}" for split in ("train", "test")
                                                     for stage in ("trained", "closed_form")))
     for k in np.unique(np.linspace(0, c.steps.size - 1, rows).round().astype(int)):
@@ -104,11 +106,12 @@ def comparison_table(comparison: Comparison, rows: int = 12) -> str:
         times = c.times[stage]
         lines.append(f"{stage:<12} " + " ".join(f"{value:>9.4g}" for value in (times.gen, times.gap, times.mem)))
     lines += ["", "largest difference between neighbouring stages", f"{'':26} {'train':>7} {'test':>7}"]
-    causes = ("the optimizer: learning rate, batches, drawn noise", "the data: not Gaussian", "the size: finite d, n, p")
-    for (pair, train), test, cause in zip(c.differences("train").items(), c.differences("test").values(), causes, strict=True):
-        lines.append(f"{pair:26} {train:>7.4f} {test:>7.4f}   {cause}")
-    lines.append(f"{c.outliers} of {c.d} directions have over {_OUTLIER:g} times the median variance and hold {c.outlier_share:.0%} of it; "
-                 f"mean excess kurtosis {c.kurtosis:.2f}")
+    train, test = c.differences("train"), c.differences("test")
+    causes = ("the optimizer: step size, batches, drawn noise", "the data: not Gaussian", "the size: finite d, n, p")
+    for pair, cause in zip(train, causes, strict=True):
+        lines.append(f"{pair:26} {train[pair]:>7.4f} {test[pair]:>7.4f}   {cause}")
+    lines.append(f"{c.outliers} of {c.d} directions have over {_OUTLIER:g} times the median variance and hold "
+                 f"{c.outlier_share:.0%} of all; mean excess kurtosis {c.kurtosis:.2f}")
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """Whether curves of many runs fall on one when training time is rescaled, as a number.
 
-Marion and Wu (arXiv:2605.06077) plot memorization against T = tau (N_min/N) (B/B_min) (eta/eta_min). Here each run gives
-the times at which its curve first reaches a row of levels; runs of one curve have equal times. The spread of log time
-around one constant for each level, before and after the rescaling, says how well they collapse.
+Marion and Wu (arXiv:2605.06077) plot memorization against T = tau (N_min/N) (B/B_min) (eta/eta_min). Here each run
+gives the times at which its curve first reaches a row of levels; runs of one curve have equal times.
+The spread of log time around one constant for each level, before and after the rescaling, says how well they collapse.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from empirics.runs import RunRecord
 from theory.errors import InputError, known
 from theory.timescales import timescales_of_curves
 
-# Levels on which two quantities are compared: the memorized fraction, and the loss gap in units of the test loss's fall.
+# Levels of two quantities: the memorized fraction, and the loss gap in units of the test loss's fall.
 LEVELS = {"f_mem": (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), "gap": (0.05, 0.1, 0.2, 0.3, 0.5)}
 _DRAWS = 200
 
@@ -26,9 +26,9 @@ _DRAWS = 200
 class Collapse:
     """Spreads are standard deviations of log time, over runs and levels, censored times included as such.
 
-    before, after: of optimizer steps and of the normalised step. ratio: after / before, with the 95 % interval of a bootstrap
-    over runs; below one the rescaling helps, zero is a perfect collapse. chance: the fraction of random assignments of the
-    same scales to the runs that collapse at least as well: the negative control.
+    before, after: of optimizer steps and of the normalised step. ratio: after / before, with the 95 % interval of a
+    bootstrap over runs; below one the rescaling helps, zero is a perfect collapse. chance: the fraction of random
+    assignments of the same scales to the runs that collapse at least as well: the negative control.
     """
 
     before: float
@@ -78,7 +78,7 @@ def _curve(record: RunRecord, quantity: str) -> np.ndarray:
 
 
 def collapse(times: np.ndarray, censored: np.ndarray, scale: np.ndarray) -> Collapse:
-    """The collapse of times (R, L) under multiplication by scale (R,); censored (R, L): the time is only a lower bound."""
+    """The collapse of times (R, L) multiplied by scale (R,); censored (R, L): the time is only a lower bound."""
     rng = np.random.default_rng(0)
     runs = len(times)
     before, after = _spread(times, censored), _spread(times * scale[:, None], censored)

@@ -61,7 +61,7 @@ class Metrics:
     nearest: np.ndarray
     similarity_held_out: np.ndarray
     kl: tuple[float, float] | None = None
-    """KL divergence in nats of the samples' law from the true density and its standard error, where that is known (gmm)."""
+    """KL divergence in nats of the samples' law from the true density, and its standard error, where known (gmm)."""
 
     def copy_score(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
         """Fraction of samples more similar than `threshold` to a training image, with its 95 % bootstrap interval
@@ -95,11 +95,11 @@ def all_metrics(record: RunRecord, space: FeatureSpace | str = RANDOM_CONV) -> l
 
 
 def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
-    """Cosine similarity (S,) of the samples that two models make of the same noise, around the held-out mean, in pixels.
+    """Cosine similarity (S,) of the samples that two models make of the same noise, around the held-out mean in pixels.
 
     Near one where the models are the same function; near zero where what they make has nothing in common. For models
-    trained on disjoint halves this is the measure of generalization of Favero et al. (arXiv:2505.16959), after Kadkhodaie
-    et al. (arXiv:2310.02557). Raises InputError for runs whose samples come from different noise.
+    trained on disjoint halves this is the measure of generalization of Favero et al. (arXiv:2505.16959), after
+    Kadkhodaie et al. (arXiv:2310.02557). Raises InputError for runs whose samples come from different noise.
     """
     for name in ("data", "seed", "samples", "sampling_steps"):
         ours, theirs = (getattr(record.config, name) for record in (first, second))
@@ -191,8 +191,8 @@ def _kl_to_mixture(samples: np.ndarray) -> tuple[float, float]:
 def _samples(record: RunRecord, step: int) -> np.ndarray:
     samples = record.samples(step)
     if len(samples) != record.config.samples:
-        raise InputError(f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples at "
-                         f"step {step}, too few to compute metrics that were not stored")
+        raise InputError(f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples "
+                         f"at step {step}, too few to compute metrics that were not stored")
     return samples
 
 

@@ -37,7 +37,7 @@ def fit_exponent(n, times, censored, groups=None) -> Exponent:
 
 
 def fit_law(factors: dict[str, Sequence[float]], times, censored, groups=None) -> Law:
-    """alpha_k in log time = sum_k alpha_k log factor_k + constant(group) + normal noise, by censored maximum likelihood.
+    """alpha_k in log time = sum_k alpha_k log factor_k + constant(group) + noise, by censored maximum likelihood.
 
     Args:
         factors: by name, each (N,) positive.
@@ -48,8 +48,8 @@ def fit_law(factors: dict[str, Sequence[float]], times, censored, groups=None) -
     The interval of an alpha holds the values with 2 (l_max - l(alpha)) <= M log(1 + t^2 / (M - k)), with l the profile
     log-likelihood, M the number of uncensored times, k the number of coefficients and t the 97.5 % point of Student's t
     with M - k degrees of freedom: the t-interval of least squares where nothing is censored, the likelihood-ratio
-    interval for large M. Its coverage on censored data is held by a test. An alpha is unknown (nan) where its factor does
-    not vary within a group, or varies only together with others.
+    interval for large M. Its coverage on censored data is held by a test. An alpha is unknown (nan) where its factor
+    does not vary within a group, or varies only together with others.
     """
     names = list(factors)
     x = np.column_stack([np.log(np.asarray(factors[name], float)) for name in names])

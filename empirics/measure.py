@@ -14,8 +14,8 @@ from theory.timescales import timescales_of_curves
 
 COPY_LEVEL = 0.01
 EVENTS = ("gen", "gap", "mem", "copy", "half")
-# What a law is about is everything but the number of images, which images, and how long and how often a run is measured:
-# runs that agree in all else are replicates or differ in n.
+# What a law is about is everything but the number of images, which images, and how long and how often a run is
+# measured: runs that agree in all else are replicates or differ in n.
 _NOT_SETTING = {
     "n", "seed", "half", "steps", "milestones", "first_milestone", "loss_times", "loss_draws", "test_images", "samples",
     "sampling_steps",
@@ -114,7 +114,9 @@ def times_of(record: RunRecord, t: float | None = None, floor: float | None = No
     return RunTimes(record, **times, floor=floor)
 
 
-def time_intervals(record: RunRecord, t: float | None = None, floor: float | None = None) -> dict[str, tuple[float, float]]:
+def time_intervals(
+    record: RunRecord, t: float | None = None, floor: float | None = None
+) -> dict[str, tuple[float, float]]:
     """The 95 % bootstrap interval of each time of one run: 200 draws of its training, its test images and its samples.
 
     Ends are infinite where the draws' events lie beyond the run. How times differ between runs with other seeds, and so
@@ -161,7 +163,7 @@ def memorization_rate(record: RunRecord) -> tuple[float, float, float]:
 
 
 def lower_bound(fraction: np.ndarray, samples: int) -> np.ndarray:
-    """Lower end of the 95 % bootstrap interval of fractions of `samples` flags, without drawing: a binomial quantile."""
+    """Lower end of the 95 % bootstrap interval of fractions of `samples` flags, a quantile of the binomial law."""
     from scipy.stats import binom
 
     return binom.ppf(0.025, samples, fraction) / samples if samples else fraction

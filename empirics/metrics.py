@@ -1,4 +1,4 @@
-"""How close generated images are to training images, which fraction is memorized, and how far distributions are apart."""
+"""How close generated images are to training images, which fraction is memorized, how far distributions are apart."""
 
 import functools
 import math
@@ -72,7 +72,7 @@ def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
 
 
 def sliced_wasserstein(a: np.ndarray, b: np.ndarray, projections: int = PROJECTIONS) -> float:
-    """Sliced 2-Wasserstein distance between the samples a (S, F) and b (M, F) (Bonneel et al., J. Math. Imaging Vis. 51,
+    """Sliced 2-Wasserstein distance between samples a (S, F) and b (M, F) (Bonneel et al., J. Math. Imaging Vis. 51,
     22 (2015)): the root mean square, over fixed random directions, of the distance between the projections.
 
     In one dimension the distance is that of the quantile functions, here exact for any S and M.
@@ -96,9 +96,9 @@ def _directions(count: int, dimension: int) -> np.ndarray:
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Squared Frechet distance between the normal laws of the means and covariances of a (S, F) and b (M, F).
 
-    |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500) in
-    whatever features are given. With C = R'R from a QR decomposition the last trace is the sum of the singular values
-    of R_a R_b', which also holds for fewer samples than features and squares nothing.
+    |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500)
+    in whatever features are given. With C = R'R from a QR decomposition the last trace is the sum of the singular
+    values of R_a R_b', which also holds for fewer samples than features and squares nothing.
     """
     def moments(x):
         mean = x.mean(axis=0, dtype=float)
@@ -130,8 +130,10 @@ def cosine_similarity(a: np.ndarray, b: np.ndarray, centre: np.ndarray) -> np.nd
     return np.divide((a * b).sum(axis=-1), norms, out=np.zeros(norms.shape, np.result_type(a, b)), where=norms > 0)
 
 
-def nearest_similarity(features: np.ndarray, references: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest cosine similarity (S,) of each row of features (S, F) to a row of references (n, F), and which (S,)."""
+def nearest_similarity(
+    features: np.ndarray, references: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest cosine similarity (S,) of each row of features (S, F) to a row of references (n, F), and to which."""
     def directions(x):
         x = x - centre
         norms = np.linalg.norm(x, axis=1, keepdims=True)
@@ -150,8 +152,8 @@ def kl_divergence(samples: np.ndarray, log_density: Callable[[np.ndarray], np.nd
     """KL divergence in nats of the law of `samples` (S, d) from a known density, -entropy - E log_density.
 
     log_density maps points (S, d) to natural logarithms (S,) and is exact; the entropy is estimated from distances to
-    the nearest other sample (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)). Infinite if half of the samples
-    or more come twice: then their law is not a density.
+    the nearest other sample (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)). Infinite if half of the
+    samples or more come twice: then their law is not a density.
     """
     from scipy.spatial import cKDTree
     from scipy.special import digamma, gammaln

@@ -22,8 +22,8 @@ class Quality:
     """One run, one distance (swd or fid) to held-out images, in one feature space.
 
     gen: first time within 5 % of the first minimum, with its 95 % interval (low, high) from the distances' errors (of
-    the samples, and the scatter between milestones); censored while the distance still falls. peak: the lowest distance before copies appear (tau_copy; to the run's
-    end if they do not) and its standard error, reached at peak_step.
+    the samples, and the scatter between milestones); censored while the distance still falls. peak: the lowest distance
+    before copies appear (tau_copy; to the run's end if they do not) and its standard error, reached at peak_step.
     """
 
     record: RunRecord
@@ -87,7 +87,7 @@ def first_minimum(values: np.ndarray, errors: np.ndarray) -> int:
 
 
 def double_descent(values: np.ndarray, errors: np.ndarray) -> bool:
-    """Whether a curve (K,) rises after its first minimum and then falls below the top of that rise, by more than noise."""
+    """Whether a curve (K,) rises after its first minimum and falls again after that rise, by more than its errors."""
     rest, rest_errors = values[first_minimum(values, errors) :], errors[first_minimum(values, errors) :]
     top = 0
     for k in range(1, len(rest)):

@@ -1,4 +1,4 @@
-"""ResNets (He et al., arXiv:1512.03385) up to their last pooled layer, with torchvision's names and shapes of weights."""
+"""ResNets (He et al., arXiv:1512.03385) up to their last pooled layer, with torchvision's names of the weights."""
 
 import torch
 from torch import nn
@@ -36,7 +36,7 @@ class _Block(nn.Module):
 class ResNet(nn.Module):
     """Images (N, 3, H, W) to features (N, 512), or (N, 2048) with bottleneck blocks.
 
-    blocks: how many in each of the four stages; (2, 2, 2, 2) is ResNet-18 and, with bottlenecks, (3, 4, 6, 3) ResNet-50.
+    blocks: how many in each of the four stages; (2, 2, 2, 2) is ResNet-18; with bottlenecks, (3, 4, 6, 3) is ResNet-50.
     """
 
     def __init__(self, bottleneck: bool, blocks: tuple[int, int, int, int]):

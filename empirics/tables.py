@@ -24,7 +24,7 @@ Intervals = dict[str, tuple[float, float]]
 
 
 def joint_laws(measurement: Measurement) -> dict[str, Law]:
-    """The exponents of each time in n, W, B and eta at once; settings that differ otherwise have constants of their own."""
+    """The exponents of each time in n, W, B and eta at once; other settings have constants of their own."""
     configs = [run.record.config for run in measurement.runs]
     factors = {name: [getattr(config, field) for config in configs] for name, field in _FACTORS.items()}
     rest = [name for name in SETTING if name not in _FACTORS.values()]
@@ -48,8 +48,8 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
     for run, ends in zip(measurement.runs, intervals, strict=True):
         times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
         lines.append(f"{_start(run)} {times}  {run.record.status}")
-    lines.append("times in optimizer steps with 95 % intervals from resampling images and samples; > : not yet at this step, and")
-    lines.append("kept as such in the fits")
+    lines.append("times in optimizer steps with 95 % intervals from resampling images and samples;")
+    lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
     lines.append("")
     for event in _SHOWN:
@@ -63,27 +63,29 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
         known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
         if len(known) > 1:
             powers = "  ".join(f"{name}^{_exponent(fit)}" for name, fit in known.items())
-            lines.append(f"tau_{event} ~ {powers}, jointly; a factor {math.exp(laws[event].spread):.2f} of spread is left")
+            spread = math.exp(laws[event].spread)
+            lines.append(f"tau_{event} ~ {powers}, jointly; a factor {spread:.2f} of spread is left")
     return "\n".join(lines)
 
 
 def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, float, float]], space: str) -> str:
     """The time of good samples, the best samples before copies and the memorization rate, one line for each run."""
-    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} {'at step':>8} "
-             f"{'memorization rate':>24}"]
+    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} "
+             f"{'at step':>8} {'memorization rate':>24}"]
     for quality, (rate, low, high) in zip(qualities, rates, strict=True):
         config = quality.record.config
         time = _with_interval(quality.gen, (quality.low, quality.high))
         shown = "no copies" if math.isnan(rate) else f"{rate:.3f} ({low:.3f} to {high:.3f})"
-        lines.append(f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}{time:>22} "
-                     f"{quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} {shown:>24}")
-    lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps; rate: growth of f_mem")
-    lines.append("while training time grows by a factor e")
+        lines.append(f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}"
+                     f"{time:>22} {quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} "
+                     f"{shown:>24}")
+    lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps;")
+    lines.append("memorization rate: growth of f_mem while training time grows by a factor e")
     return "\n".join(lines)
 
 
 def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
-    """What the samples of each run's last milestone are: fractions with their 95 % intervals, distances with their errors."""
+    """What the samples of each run's last milestone are: fractions with 95 % intervals, distances with errors."""
     found = []
     for record in records:
         metrics = metrics_of(record, int(record.steps[-1]), space)
@@ -102,19 +104,21 @@ def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
 
 
 def endings_table(records: Sequence[RunRecord], ends: Sequence[dict], space: str) -> str:
-    """One line for each run: memorized fractions, copy scores, and distances to train and test at its last milestone."""
-    lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} " + " ".join(f"{'f_mem ' + name:>21}" for name in ends[0]["f_mem"])
-             + f" {'copy score':>10} {'held out':>8} " + " ".join(f"{name:>18}" for name in ends[0]["distances"])]
+    """One line for each run: memorized fractions, copy scores, distances to train and test at its last milestone."""
+    fractions = " ".join(f"{'f_mem ' + name:>21}" for name in ends[0]["f_mem"])
+    distances = " ".join(f"{name:>18}" for name in ends[0]["distances"])
+    lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} {fractions} {'copy score':>10} {'held out':>8} {distances}"]
     for record, end in zip(records, ends, strict=True):
         c = record.config
-        fractions = " ".join(f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}" for value, low, high in end["f_mem"].values())
+        fractions = " ".join(f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}"
+                             for value, low, high in end["f_mem"].values())
         distances = " ".join(f"{f'{value:.4f} +- {error:.4f}':>18}" for value, error in end["distances"].values())
         kl = "" if end["kl"] is None else f"  KL to the truth {end['kl'][0]:.3f} +- {end['kl'][1]:.3f}"
         lines.append(f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
                      f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}")
-    lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space {space}; held out: to "
-                 "equally many held-out")
-    lines.append("images, which no model can copy. swd, fid: distances in that space to equally many training and held-out images.")
+    lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space")
+    lines.append(f"{space}; held out: to equally many held-out images, which no model can copy.")
+    lines.append("swd, fid: distances in that space to equally many training and held-out images.")
     return "\n".join(lines)
 
 
@@ -125,17 +129,19 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
         width = max(len(row.claimed) for row in rows)
         second = max(len(row.quantity) for row in rows)
         lines.append(f"data: {data}; distances in the feature space {space}")
-        lines.append(f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  verdict")
+        lines.append(f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  "
+                     "verdict")
         for row in rows:
             known = not math.isnan(row.value)
             value = f"{row.value:6.2f}" if known else f"{'-':>6}"
             interval = f"{row.low:.2f} to {row.high:.2f}" if known else "-"
             censored = f" ({row.censored} censored)" if row.censored else ""
             note = f": {row.note}" if row.note else ""
-            lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} {row.runs:>4}  "
-                         f"{row.verdict}{censored}{note}")
+            lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} "
+                         f"{row.runs:>4}  {row.verdict}{censored}{note}")
         lines.append("")
-    lines.append("[B] arXiv 2505.17638, [F] 2505.16959, [W] 2605.06077. undecided: the interval holds the claim and much else.")
+    lines.append("[B] arXiv 2505.17638, [F] 2505.16959, [W] 2605.06077.")
+    lines.append("undecided: the interval holds the claim and much else.")
     return "\n".join(lines)
 
 

@@ -57,7 +57,8 @@ def test_resnet50_has_torchvisions_names():
     with torch.device("meta"):
         shapes = {name: tuple(tensor.shape) for name, tensor in ResNet(*RESNETS["resnet50"]).state_dict().items()}
     assert shapes["layer1.0.conv1.weight"] == (64, 64, 1, 1) and shapes["layer2.0.conv2.weight"] == (128, 128, 3, 3)
-    assert shapes["layer4.0.downsample.0.weight"] == (2048, 1024, 1, 1) and shapes["layer4.2.bn3.running_var"] == (2048,)
+    assert shapes["layer4.0.downsample.0.weight"] == (2048, 1024, 1, 1)
+    assert shapes["layer4.2.bn3.running_var"] == (2048,)
 
 
 def test_a_network_from_a_file(weights_file):

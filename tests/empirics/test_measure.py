@@ -188,7 +188,8 @@ def test_the_lower_bound_is_that_of_the_bootstrap():
 
     for share in (0.02, 0.3, 1.0):
         d1 = np.where(np.arange(200) < 200 * share, 0.0, 1.0)
-        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(memorized_fraction(d1, np.ones(200))[1], abs=0.011)
+        drawn = memorized_fraction(d1, np.ones(200))[1]
+        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(drawn, abs=0.011)
 
 
 def test_settings_see_every_field_that_could_move_the_times():

@@ -44,7 +44,8 @@ def test_the_table_shows_each_run_each_cell_and_each_law(measurement):
 def test_json_is_strict_and_keeps_what_is_unknown_as_null(measurement):
     quality = Quality(measurement.runs[0].record, "swd", measurement.runs[0].gen, 1.0, math.inf, 0.1, 0.01, 8)
     finding = Finding(1, "claimed", "measured", math.nan, -math.inf, math.inf, 3, 0, "not tested", "why")
-    text = tables.as_json(measurement, intervals(measurement), [quality], [(math.nan,) * 3], [], {"digits": [finding]}, "pixels")
+    parts = [quality], [(math.nan,) * 3], [], {"digits": [finding]}, "pixels"
+    text = tables.as_json(measurement, intervals(measurement), *parts)
     result = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert result["runs"][0]["copy"]["interval"][1] is None and result["quality"][0]["high"] is None
     assert result["quality"][0]["gen"]["censored"] is False and result["feature_space"] == "pixels"
@@ -54,7 +55,7 @@ def test_json_is_strict_and_keeps_what_is_unknown_as_null(measurement):
 
 def test_the_claims_table_has_a_line_for_each_finding():
     rows = [Finding(1, "τ_mem ∝ n [B]", "exponent", 1.02, 0.9, 1.1, 12, 3, "agrees"),
-            Finding(2, "τ_gen ∝ 1/W [B]", "exponent of τ_gen in W", math.nan, -np.inf, np.inf, 0, 0, "not tested", "one width")]
+            Finding(2, "τ_gen ∝ 1/W [B]", "exponent in W", math.nan, -np.inf, np.inf, 0, 0, "not tested", "one width")]
     text = tables.claims_table({"digits": rows}, "random-conv")
     assert "1.02  0.90 to 1.10" in text and "agrees (3 censored)" in text and "not tested: one width" in text
     assert "random-conv" in text.splitlines()[0]
