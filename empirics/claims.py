@@ -49,7 +49,7 @@ class Finding:
 
 def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CONV,
              on_run: Callable[[], None] = lambda: None) -> dict[str, list[Finding]]:
-    """The findings of each data set among the records; those that generate no samples are left out.
+    """The findings of each data set among the records; those that diverged or generate no samples are left out.
 
     space: feature space of SWD and FID. on_run: called after each run was read; its metrics take a while at first.
     Raises InputError if no run with two milestones is left.
@@ -57,7 +57,7 @@ def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CO
     space = feature_space(space) if isinstance(space, str) else space
     measured: dict[str, list[_Measured]] = {}
     for record in records:
-        if record.config.samples and len(record.steps) > 1:
+        if record.config.samples and len(record.steps) > 1 and record.status != "diverged":
             measured.setdefault(record.config.data, []).append(_Measured.of(record, space))
         on_run()
     if not measured:

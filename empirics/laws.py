@@ -57,7 +57,7 @@ def fit_law(factors: dict[str, Sequence[float]], times, censored, groups=None) -
     seen = ~np.asarray(censored, bool)
     constants = _indicators(groups, len(x))
     # Centring by group leaves the exponents as they are, and makes the constants nearly independent of them.
-    x = x - constants @ (constants.T @ x / constants.sum(0)[:, None])
+    x = x - constants @ (constants.T @ x / np.maximum(constants.sum(0), 1)[:, None])
     summary = {"runs": int(seen.size), "censored": int((~seen).sum())}
     # A group without a single observed time cannot fix its constant, and says nothing about the exponents.
     informative = constants[seen].any(0)

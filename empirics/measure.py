@@ -64,6 +64,11 @@ class Measurement:
     runs: list[RunTimes]
     exponents: dict[str, Exponent]
 
+    @property
+    def lawful(self) -> list[RunTimes]:
+        """The runs that laws are fitted to. A diverging loss rises too, but not from memorization."""
+        return [run for run in self.runs if run.record.status != "diverged"]
+
 
 def measure(records: Sequence[RunRecord], t: float | None = None, floor: bool = False) -> Measurement:
     """Times of all runs and the exponents of the times in n, with one constant for each setting other than n and seed.
@@ -77,13 +82,14 @@ def measure(records: Sequence[RunRecord], t: float | None = None, floor: bool = 
         raise InputError("runs must hold at least one run with two milestones, but none was found")
     floors = best_losses(records, t) if floor else {}
     runs = [times_of(record, t, floors.get(_problem(record, t))) for record in records]
-    n = [run.record.config.n for run in runs]
-    settings = [setting_of(run.record) for run in runs]
-    exponents = {}
+    measurement = Measurement(runs, {})
+    n = [run.record.config.n for run in measurement.lawful]
+    settings = [setting_of(run.record) for run in measurement.lawful]
     for event in EVENTS:
-        times = [getattr(run, event) for run in runs]
-        exponents[event] = fit_exponent(n, [time.value for time in times], [time.censored for time in times], settings)
-    return Measurement(runs, exponents)
+        times = [getattr(run, event) for run in measurement.lawful]
+        fit = fit_exponent(n, [time.value for time in times], [time.censored for time in times], settings)
+        measurement.exponents[event] = fit
+    return measurement
 
 
 def setting_of(record: RunRecord) -> str:

@@ -25,13 +25,13 @@ Intervals = dict[str, tuple[float, float]]
 
 def joint_laws(measurement: Measurement) -> dict[str, Law]:
     """The exponents of each time in n, W, B and eta at once; other settings have constants of their own."""
-    configs = [run.record.config for run in measurement.runs]
+    configs = [run.record.config for run in measurement.lawful]
     factors = {name: [getattr(config, field) for config in configs] for name, field in _FACTORS.items()}
     rest = [name for name in SETTING if name not in _FACTORS.values()]
     groups = [str([getattr(config, name) for name in rest]) for config in configs]
     laws = {}
     for event in EVENTS:
-        times = [getattr(run, event) for run in measurement.runs]
+        times = [getattr(run, event) for run in measurement.lawful]
         laws[event] = fit_law(factors, [t.value for t in times], [t.censored for t in times], groups)
     return laws
 
@@ -179,14 +179,14 @@ def as_json(
 def _typical_lines(measurement: Measurement) -> list[str]:
     """Geometric means over seeds, for each setting and n of which there are several."""
     cells: dict[str, list[RunTimes]] = {}
-    for run in measurement.runs:
+    for run in measurement.lawful:
         cells.setdefault(f"{setting_of(run.record)} {run.record.config.n}", []).append(run)
     if all(len(runs) == 1 for runs in cells.values()):
         return []
-    labels = [f"{setting_of(run.record)} {run.record.config.n}" for run in measurement.runs]
+    labels = [f"{setting_of(run.record)} {run.record.config.n}" for run in measurement.lawful]
     typical = {}
     for event in _SHOWN:
-        times = [getattr(run, event) for run in measurement.runs]
+        times = [getattr(run, event) for run in measurement.lawful]
         typical[event] = typical_times([t.value for t in times], [t.censored for t in times], labels)
     lines = ["", "over seeds: geometric mean with its 95 % interval, from the spread of all seeds together"]
     for label, runs in cells.items():

@@ -99,6 +99,16 @@ def test_runs_that_differ_in_more_than_n_get_constants_of_their_own():
     assert measure(records + longer).exponents["gen"].value != pytest.approx(1, abs=0.05)
 
 
+def test_a_diverged_run_is_shown_but_no_law_is_fitted_to_it():
+    records = [curves(n, s, n / 16 * (1 + 0.05 * s)) for n in (16, 32, 64) for s in (0, 1)]
+    wild = curves(128, 0, 0.01)
+    wild = dataclasses.replace(wild, facts=wild.facts | {"status": "diverged"})
+    measurement = measure([*records, wild])
+    assert len(measurement.runs) == 7 and measurement.exponents["mem"].runs == 6
+    assert measurement.exponents["mem"].value == pytest.approx(1, abs=0.05)
+    assert np.isnan(measure([wild]).exponents["mem"].value)
+
+
 def test_nothing_to_measure_is_said():
     with pytest.raises(InputError, match="two milestones"):
         measure([])
