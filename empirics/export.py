@@ -14,14 +14,15 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
     """Write finished runs to `out/<key>`, to be read like any run; returns the size in bytes.
 
     Kept are the losses of each image, each sample's distances, and all metrics, which are computed first if they are
-    not there yet; of each milestone's samples the first `images`. Runs of one half of the data keep all samples, as how
-    well two of them agree is computed from both. Raises InputError if a run has not ended or `out` cannot be written.
+    not there yet; of each milestone's samples the first `images`. Runs on one half of the data keep all samples, as the
+    agreement of two of them is computed from both. Raises InputError if a run has not ended or `out` cannot be written.
     """
     from empirics.fidelity import all_metrics
 
     for record in records:
         if record.status == "running":
-            raise InputError(f"runs must have ended, but {record.key} has not; continue it or remove {record.directory}")
+            raise InputError(f"runs must have ended, but {record.key} has not; go on with it or remove its folder "
+                             f"{record.directory}")
     for record in records:
         if record.config.samples:
             all_metrics(record)

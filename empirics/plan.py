@@ -9,16 +9,14 @@ from empirics.config import TrainConfig
 from empirics.estimate import Cost
 from theory.errors import InputError
 
-_COLUMNS = ("n", "width", "batch_size", "learning_rate", "steps")
-
 
 def plan_table(configs: Sequence[TrainConfig], costs: Sequence[Cost], workers: int) -> str:
     """One line for each setting, with its seeds and halves together, and the sum."""
     groups = {}
     for config, cost in zip(configs, costs, strict=True):
         groups.setdefault(dataclasses.replace(config, seed=0, half="all"), []).append(cost)
-    lines = [f"{'runs':>4} {'data':<10} {'network':<8} {'parameters':>10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'steps':>9} "
-             f"{'time each':>10} {'disk each':>10}"]
+    lines = [f"{'runs':>4} {'data':<10} {'network':<8} {'parameters':>10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} "
+             f"{'steps':>9} {'time each':>10} {'disk each':>10}"]
     for config, members in groups.items():
         cost = members[0]
         lines.append(

@@ -5,8 +5,11 @@ worker, the scheduler or the caller can die at any moment and costs the steps si
 """
 
 import contextlib
+import functools
 import hashlib
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -41,21 +44,21 @@ def run_all(
     title: str = "training",
     scheduler: str | None = None,
 ) -> list[runs.RunRecord]:
-    """Train each config in `root/<key>`, one run at a time and with one thread in each worker; return the records in that order.
+    """Train each config in `root/<key>`, one at a time and with one thread in each worker; return the records in order.
 
     Finished runs are not repeated and stopped ones go on. A run that fails, or whose worker dies, is tried again twice.
     The longest runs start first. An interrupt stops all runs within a step.
 
     Args:
         configs: of the runs.
-        root: folder of the runs; if workers are on other machines, on a file system that all share, under the same path.
+        root: folder of the runs; if workers are on other machines, on a file system that all share, at the same path.
         workers: processes of this machine; of no meaning with `scheduler`.
         title: of the progress bar, which counts the optimizer steps of all runs.
-        scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between Dask's
-            processes are pickled: connect to a scheduler that you trust.
+        scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between
+            Dask's processes are pickled: connect to a scheduler that you trust.
 
-    Raises InputError before the first run if a config is not allowed or the scheduler does not answer; SweepError, after
-    all others have finished, if a run failed, or if the scheduler was lost.
+    Raises InputError before the first run if a config is not allowed or the scheduler does not answer; SweepError if a
+    run failed, after all others have finished, or if the scheduler was lost.
     """
     for config in configs:
         config.check()
@@ -65,7 +68,7 @@ def run_all(
     failures = {}
     if waiting:
         with _connected(scheduler, min(workers, len(waiting))) as client:
-            failures = _submit_and_wait(client, waiting, root, title, len(configs))
+            failures = _submit_and_wait(client, waiting, root, title)
     if failures:
         raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
                          + "; ".join(f"{key}: {reason}" for key, reason in failures.items()))
@@ -108,53 +111,93 @@ def _connected(scheduler: str | None, workers: int) -> Iterator:
         # It would look into the training thread a hundred times a second.
         "distributed.worker.profile.enabled": False,
     }
-    # Dask's memory manager would kill workers by their share of the memory, of which it knows less than the system.
+    local = {
+        "threads_per_worker": 1,
+        # Dask's manager would kill workers by their share of the memory, of which it knows less than the system.
+        "memory_limit": None,
+        "dashboard_address": "127.0.0.1:0",
+        # It warns of workers that take some seconds to unload torch.
+        "silence_logs": logging.ERROR,
+    }
     with (
         dask.config.set(settings),
-        LocalCluster(workers, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0") as cluster,
+        LocalCluster(workers, **local) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
 
-def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str, total: int) -> dict[str, str]:
+def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str) -> dict[str, str]:
     """Train the configs and show how they get on; the reasons of those that failed, by key."""
-    from tqdm.auto import tqdm
-
     # Two sweeps that share a scheduler and a run wait for the same task.
     topic = "genmem-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    waiting = {config.key: config for config in sorted(configs, key=lambda config: -config.steps)}
     futures = {
-        config.key: client.submit(
-            _train, config, root / config.key, topic, key=f"{topic}-{config.key}", retries=RETRIES, priority=config.steps
+        key: client.submit(
+            _train, config, root / key, topic, key=f"{topic}-{key}", retries=RETRIES, priority=config.steps
         )
-        for config in sorted(configs, key=lambda config: -config.steps)
+        for key, config in waiting.items()
     }
-    steps = dict.fromkeys(futures, 0)
-    length = {config.key: config.steps for config in configs}
-    names = {config.key: label(config) for config in configs}
     failures = {}
-    client.subscribe_topic(topic, lambda event: steps.update([event[1]]))
-    over = set()
-    with tqdm(total=sum(length.values()), desc=title, unit="step", disable=None) as bar:
-        while len(over) < len(futures):
+    with _Bars(list(waiting.values()), title) as bars:
+        client.subscribe_topic(topic, bars.report)
+        while waiting:
             time.sleep(_POLL_SECONDS)
-            for key, future in futures.items():
-                if key in over or future.status == "pending":
-                    continue
+            bars.draw()
+            for key in [key for key in waiting if futures[key].status != "pending"]:
+                future, config = futures[key], waiting.pop(key)
                 if future.status not in ("finished", "error"):
-                    raise SweepError(f"the scheduler {client.scheduler.address} was lost, {total - len(over)} of {total} runs "
+                    raise SweepError(f"the scheduler {client.scheduler.address} was lost and {len(waiting) + 1} runs "
                                      "are not finished; the same command goes on where they stopped")
-                over.add(key)
-                # A diverged run is over before its last step.
-                steps[key] = length[key]
                 if future.status == "error":
                     failures[key] = _reason(future.exception())
                 elif not ended(root / key):
-                    failures[key] = f"its worker left no record in {root}, which must be a folder that all workers share"
-                bar.write(f"{names[key]}: {failures.get(key, 'done')}")
-            bar.update(sum(steps[key] for key in futures if key in length) - bar.n)
-            bar.set_postfix_str(f"{len(over)} of {len(futures)} runs")
+                    failures[key] = f"its worker left no record in {root}, which all workers must share"
+                bars.end(config, failures.get(key, "done"))
     return failures
+
+
+class _Bars:
+    """Progress of the whole sweep in optimizer steps, and of each run that is being trained; on a terminal only."""
+
+    def __init__(self, configs: Sequence[TrainConfig], title: str):
+        from tqdm.auto import tqdm
+
+        self._new = functools.partial(tqdm, unit="step", disable=None)
+        self._length = {config.key: config.steps for config in configs}
+        self._label = {config.key: label(config) for config in configs}
+        self._steps = dict.fromkeys(self._length, 0)
+        self._all = self._new(total=sum(self._length.values()), desc=title)
+        self._of_run = {}
+
+    def report(self, event) -> None:
+        """A worker's message; called in Dask's own thread."""
+        key, step = event[1]
+        if key in self._steps:
+            self._steps[key] = step
+
+    def draw(self) -> None:
+        for key, step in self._steps.items():
+            if 0 < step < self._length[key]:
+                if key not in self._of_run:
+                    self._of_run[key] = self._new(total=self._length[key], desc=self._label[key], leave=False)
+                self._of_run[key].update(step - self._of_run[key].n)
+        self._all.update(sum(self._steps.values()) - self._all.n)
+
+    def end(self, config: TrainConfig, outcome: str) -> None:
+        # A diverged run is over before its last step.
+        self._steps[config.key] = self._length[config.key]
+        if config.key in self._of_run:
+            self._of_run.pop(config.key).close()
+        self._all.write(f"{self._label[config.key]}: {outcome}", file=sys.stderr)
+        self.draw()
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *error) -> None:
+        for bar in (*self._of_run.values(), self._all):
+            bar.close()
 
 
 def label(config: TrainConfig) -> str:

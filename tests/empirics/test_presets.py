@@ -70,7 +70,8 @@ def test_digits_cpu_holds_what_each_claim_needs():
 def test_the_published_settings():
     """Table 'Settings' of the protocols: Bonnaire et al., Marion and Wu, Favero et al."""
     bonnaire = PRESETS["bonnaire-celeba-like"]
-    assert {c.n for c in bonnaire} == {2**k for k in range(7, 16)} and {c.width for c in bonnaire} == {8, 16, 32, 48, 64}
+    assert {c.n for c in bonnaire} == {2**k for k in range(7, 16)}
+    assert {c.width for c in bonnaire} == {8, 16, 32, 48, 64}
     assert all(c.batch_size == min(c.n, 512) and c.steps <= 11.2e6 and c.center for c in bonnaire)
     assert {(c.optimizer, c.learning_rate) for c in bonnaire} == {("sgd", 0.01), ("adam", 1e-4)}
     wu = PRESETS["marion-wu-cifar10"]

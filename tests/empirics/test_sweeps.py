@@ -138,7 +138,7 @@ def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, mo
 
 def test_a_worker_on_another_file_system_is_noticed(tmp_path, inside, monkeypatch):
     monkeypatch.setattr("empirics.training.train", lambda *arguments, **options: None)
-    with pytest.raises(SweepError, match="left no record in .*, which must be a folder that all workers share"):
+    with pytest.raises(SweepError, match="left no record in .*, which all workers must share"):
         run_all([SMALL], tmp_path, scheduler=inside)
 
 
