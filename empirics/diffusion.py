@@ -46,11 +46,17 @@ def denoising_errors(network, images, k, noise):
 
     Returns a tensor (B,). A network that predicts zero has error 1 in the mean, the theory's loss at tau = 0.
     """
-    import torch
-
-    signal = torch.as_tensor(alphabar(), dtype=torch.float32, device=images.device)[k].view(-1, 1, 1, 1)
+    signal = _signal(images.device)[k].view(-1, 1, 1, 1)
     prediction = network(signal.sqrt() * images + (1 - signal).sqrt() * noise, k).sample
     return (prediction.float() - noise).square().mean(dim=(1, 2, 3))
+
+
+@functools.cache
+def _signal(device):
+    """alphabar as a tensor (1000,) on a device, copied there once."""
+    import torch
+
+    return torch.as_tensor(alphabar(), dtype=torch.float32, device=device)
 
 
 def ddim(network, noise, steps: int, bound: float | None = 1.0):

@@ -89,17 +89,18 @@ def _step_seconds(config: TrainConfig, shape: tuple[int, int, int], batch_size: 
     accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
     network = network_of(config, shape)
     parameters = sum(p.numel() for p in network.parameters())
-    network, optimizer = accelerator.prepare(network, make_optimizer(config, network))
+    network = accelerator.prepare_model(network)
+    optimizer = make_optimizer(config, network)
 
     def seconds(size: int) -> float:
         trial = dataclasses.replace(config, batch_size=size)
         batches = Batches(trial, torch.randn(trial.n, *shape, device=accelerator.device))
         # The first step allocates; the number of the loss waits for the device.
-        float(train_step(trial, accelerator, network, optimizer, batches, 0))
+        float(train_step(trial, network, optimizer, batches, 0))
         times, start = [], time.perf_counter()
         while not times or (time.perf_counter() - start < _TRIAL_SECONDS / 2 and len(times) < 20):
             begun = time.perf_counter()
-            float(train_step(trial, accelerator, network, optimizer, batches, len(times) + 1))
+            float(train_step(trial, network, optimizer, batches, len(times) + 1))
             times.append(time.perf_counter() - begun)
         # The fastest, as whatever else the machine does only adds.
         return min(times)

@@ -83,7 +83,9 @@ def _train(
     device = accelerator.device
     network = network_of(config, images.shape[1:])
     average = _average(config, network, device)
-    network, optimizer = accelerator.prepare(network, make_optimizer(config, network))
+    network = accelerator.prepare_model(network)
+    # Not wrapped by accelerate, which looks for optional packages at each step; without a gradient scaler it adds nothing.
+    optimizer = make_optimizer(config, network)
     plain = accelerator.unwrap_model(network)
     measured = accelerator.prepare_model(average.module, evaluation_mode=True) if average else network
     images = torch.from_numpy(images).to(device)
@@ -131,7 +133,7 @@ def _train(
     on_step(step)
     saved = time.monotonic()
     while step < config.steps:
-        loss = train_step(config, accelerator, network, optimizer, batches, step)
+        loss = train_step(config, network, optimizer, batches, step)
         if average:
             average.update_parameters(plain)
         step += 1
@@ -148,7 +150,7 @@ def _train(
     close("finished")
 
 
-def train_step(config: TrainConfig, accelerator, network, optimizer, batches, step: int):
+def train_step(config: TrainConfig, network, optimizer, batches, step: int):
     """One optimizer step on the batch number `step`; returns the loss before it, a tensor ()."""
     from empirics.diffusion import denoising_errors
 
@@ -157,7 +159,7 @@ def train_step(config: TrainConfig, accelerator, network, optimizer, batches, st
             group["lr"] = config.learning_rate * min(1, (step + 1) / config.warmup)
     with _dropout_noise(config, step):
         loss = denoising_errors(network, *batches[step]).mean()
-    accelerator.backward(loss)
+    loss.backward()
     optimizer.step()
     optimizer.zero_grad()
     return loss.detach()
