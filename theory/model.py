@@ -14,7 +14,7 @@ from theory.limits import LOST as LIMIT_LOST
 from theory.limits import infinite_time
 from theory.resolvent import Equations, equations
 from theory.spectra import Spectrum
-from theory.times import LOST, closed_form_times
+from theory.times import LOST, SOLVED, closed_form_times
 from theory.timescales import Fractions, Timescales
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 16 enough for times.
@@ -159,8 +159,9 @@ class RandomFeatures:
             self.equations.norm_bound, self._floor(floor), np.array([fractions.gen, fractions.mem, fractions.gap]),
             self.rate, (directions, weights, float(self.ridge), self._noise, *self._arrays), out,
         )
-        if status == LOST:
-            raise SolverError(f"the resolvent of {self} could not be followed along the contour")
+        if status != SOLVED:
+            what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
+            raise SolverError(f"the resolvent of {self} {what}")
         return Timescales(*map(float, out[:4]), 1 + float(out[4]), 1.0)
 
     def _floor(self, floor) -> float:

@@ -16,6 +16,11 @@ GRID = np.sqrt(0.5)
 LONGEST = 480
 # The sweep ends when the losses are this close, in units of F, to their limits, on the same side of every level.
 SETTLED = 1e-3
+# The contour's relative error at the nodes used for times, with a margin; and a test loss that, at the interpolation
+# threshold, is on its way to infinity.
+CONTOUR, MUCH = 1e-7, 1e3
+# Factors of 64 by which the sweep may begin earlier.
+EARLIEST = 8
 # Relative accuracy of a refined time.
 PRECISE = 1e-9
 # Status of a computed point.
@@ -102,10 +107,17 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
         return LOST
     limit, limit_train = 2.0 * sums[0] + sums[1], sums[3] - ridge * square
 
+    # Begin where the loss still falls: with little signal (small t, few copies) that may be long before 1 / |U|.
     s = 10.0 * (bound + ridge)
+    for _ in range(EARLIEST):
+        if not np.isfinite(begin(directions, -ridge, 2.0 * s, bound, xs[0], lam, w, kinds, static, psi_p)):
+            return LOST
+        before = excess(0.0, False, 2.0 * s, 2.0 * s, xs[0], x, rows, inverses, problem)
+        if excess(0.0, False, 2.0 * s, s, xs[0], x, rows, inverses, problem) < before < 0.0:
+            break
+        s *= 64.0
+    s *= 2.0
     log_s[0] = np.log(s)
-    if not np.isfinite(begin(directions, -ridge, s, bound, xs[0], lam, w, kinds, static, psi_p)):
-        return LOST
     last, best = 0, 0
     settled = False
     for k in range(LONGEST):
@@ -131,8 +143,9 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
             settled = settled and (test[k] <= level_gen or limit > level_gen)
         for i in (k - 2, k - 3):
             gap = test[i] - train[i]
-            settled = settled and (abs(test[i] - limit) <= SETTLED * fall or test[i] > 1.0 / SETTLED)
-            settled = settled and abs(train[i] - limit_train) <= SETTLED * fall
+            # A curve that hardly falls at all must not wait for the contour's error to vanish.
+            settled = settled and (abs(test[i] - limit) <= SETTLED * fall + CONTOUR * max(1.0, test[i]) or test[i] > MUCH)
+            settled = settled and abs(train[i] - limit_train) <= SETTLED * fall + CONTOUR
             settled = settled and (gap >= fractions[2] * fall) == (limit - limit_train >= fractions[2] * fall)
         if settled:
             break
@@ -157,6 +170,11 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
             above = excess(0.0, False, s_from, np.exp(log_min + h), xs[best - 1], x, rows, inverses, problem)
             below = excess(0.0, False, s_from, np.exp(log_min - h), xs[best - 1], x, rows, inverses, problem)
     fall = -loss_min
+    if fall <= 0.0:
+        # The test loss never falls, as far as double precision can tell: there is no quality to reach or to lose.
+        out[:4] = np.inf
+        out[4] = loss_min
+        return SOLVED
     goal = loss_min if np.isnan(floor) else floor
     level_gen = goal - fractions[0] * goal
     level_mem = loss_min + fractions[1] * fall

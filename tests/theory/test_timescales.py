@@ -114,3 +114,12 @@ def test_a_dip_below_the_floor_between_two_points_of_the_sweep_is_found():
 def test_bad_floors_are_refused(floor):
     with pytest.raises(InputError, match="floor"):
         RandomFeatures(2, 2, 0.1).timescales(floor=floor)
+
+
+@pytest.mark.parametrize(
+    "psi_n, psi_p, t, copies", [(0.5844, 0.8819, 3.79e-4, 2), (2, 8, 0.1, 4), (16.5, 4184, 3.9e-4, 4.5)]
+)
+def test_times_settle_where_the_test_loss_hardly_falls_or_diverges(psi_n, psi_p, t, copies):
+    """Two copies at tiny t: the loss rises almost from the start; n m = p: it rises to infinity."""
+    times = RandomFeatures(psi_n, psi_p, t, copies=copies).timescales()
+    assert times.gen < times.minimum < times.mem < np.inf and times.loss_min < 1
