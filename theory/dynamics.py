@@ -19,8 +19,8 @@ from theory.resolvent import CONVERGED, follow, inverse_of, newton, start, state
 # Columns of a node's row: everything Q needs but the vector 1/D.
 G, M0, M1, THETA, LABEL, E0, E1, ETA = range(8)
 COLUMNS = 8
-# Pairs of nodes whose weights multiply to less are left out; all of them together move a loss by less than 1e-12.
-NEGLIGIBLE = 1e-13
+# Pairs of nodes whose weights multiply to less are left out; all of them together move a loss by about 1e-12.
+NEGLIGIBLE = 1e-12
 
 
 def talbot(count: int) -> tuple[np.ndarray, np.ndarray]:
