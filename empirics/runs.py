@@ -12,7 +12,6 @@ import dataclasses
 import fcntl
 import functools
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import erf
 
-from theory.errors import InputError, finite, known, positive
+from theory.errors import InputError, known, positive
 
 ACTIVATIONS: dict[str, Callable] = {"tanh": np.tanh, "erf": erf, "arctan": np.arctan, "sin": np.sin}
 

@@ -12,7 +12,6 @@ import time
 import numpy as np
 import pytest
 
-from empirics import runs
 from empirics.sweeps import SweepError, run_all
 from empirics.training import train
 from tests.empirics.small import SMALL
