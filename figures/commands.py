@@ -1,6 +1,7 @@
 """The commands of this package, mounted by genmem.py."""
 
 from pathlib import Path
+from typing import Literal
 
 from figures.calculations import Floor, GridFlags, finite_network, regimes
 from theory.commands import ModelFlags, ProblemFlags, as_table
@@ -122,8 +123,34 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
     print(f"open {page} in a browser")
 
 
+def figures(
+    name: Literal["all", "spectrum"] = "all",
+    /,
+    problem: ProblemFlags = ProblemFlags(),
+    runs: Path | None = None,
+    out: Path = Path("out/figures"),
+) -> None:
+    """Make one publication figure, or all: PDF and PNG for one and for two columns, and the data behind it (NetCDF).
+
+    Data that `out` holds already, from the same problem and the same runs, are drawn again but not computed again.
+
+    Args:
+        name: Which figure; "all" leaves out, with a line that says why, those that the runs do not show.
+        problem: What is learned, in the figures of the theory.
+        runs: Folder of recorded runs, for the figures of measured times.
+        out: Folder for the files.
+    """
+    writable_folder("out", out)
+
+    from figures.catalogue import FIGURES, make
+
+    names = list(FIGURES) if name == "all" else [name]
+    for written in make(names, problem, runs, out, skip=name == "all").values():
+        _report_files(*written)
+
+
 def _report_files(*paths: Path) -> None:
     print("written: " + ", ".join(str(path) for path in paths))
 
 
-COMMANDS = {"phase-diagram": phase_diagram, "simulate": simulate, "overlay": overlay, "demo": demo}
+COMMANDS = {"phase-diagram": phase_diagram, "simulate": simulate, "overlay": overlay, "demo": demo, "figures": figures}

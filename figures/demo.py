@@ -1,16 +1,15 @@
 """The demonstration: theory, simulation, training on real images, overlay and report, each kept once it is finished."""
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from figures import findings, report, style
 from figures.calculations import GridFlags, finite_network, regimes
+from figures.kept import kept
 from theory.commands import ModelFlags, ProblemFlags, prediction
 from theory.files import save_dataset
 
@@ -44,13 +43,13 @@ def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
 
     print("six steps, at most ten minutes on two cores; if interrupted, the same command goes on where it stopped")
     with _step(1, "learning curves in closed form (the first time, half a minute to compile)"):
-        curves = _kept(out / "learning_curves.nc", asdict(MODEL), lambda: prediction(MODEL))
+        curves = kept(out / "learning_curves.nc", asdict(MODEL), lambda: prediction(MODEL))
     with _step(2, "exact simulation of a finite network (about ten seconds)"):
         recipe = asdict(MODEL) | {"d": SIMULATED_DIMENSION, "seed": 0}
-        simulation = _kept(out / "simulation.nc", recipe, lambda: finite_network(MODEL, SIMULATED_DIMENSION, 0))
+        simulation = kept(out / "simulation.nc", recipe, lambda: finite_network(MODEL, SIMULATED_DIMENSION, 0))
     with _step(3, "phase diagram (about ten seconds)"):
         recipe = asdict(PROBLEM) | {"grid": asdict(GRID), "tau": PHASES_AT}
-        phases = _kept(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
+        phases = kept(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
     with _step(4, f"training {len(configs)} U-Nets on real images (about six minutes on two cores)"):
         records = run_all(configs, out / "runs", workers)
     with _step(5, "measured times over predicted ones"):
@@ -127,23 +126,6 @@ def draw(out: Path, results: Results) -> dict[str, report.Picture]:
         style.save(figure, out / name)
         pictures[name] = report.Picture(out / f"{name}.png", caption)
     return pictures
-
-
-def _kept(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "xarray.Dataset":
-    """The Dataset in `path` if it was made by the same recipe, else a new one, saved there."""
-    import xarray
-
-    text = json.dumps(recipe | {"genmem": version("genmem")}, sort_keys=True)
-    if path.exists():
-        try:
-            found = xarray.load_dataset(path, engine="h5netcdf")
-        except (OSError, ValueError):
-            found = None  # cut short or not ours: made anew below
-        if found is not None and found.attrs.get("recipe") == text:
-            return found
-    made = compute().assign_attrs(recipe=text)
-    save_dataset(made, path)
-    return made
 
 
 @contextmanager

@@ -9,17 +9,30 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from figures import style
+from theory.commands import ProblemFlags
 
 if TYPE_CHECKING:
     import xarray
 
     from theory import RandomFeatures
 
+CAPTION = (
+    "Spectrum of the features' covariance U: predicted density (line) with exact edges, the asymptotic edges of both bulks "
+    "(dotted), and the eigenvalues of one drawn network (shaded)."
+)
 _LIMITS = {"memorization": style.VERMILION, "generalization": style.GREEN}
 _BINS = 24
 
 
-def calculate(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
+def calculate(problem: ProblemFlags) -> "xarray.Dataset":
+    """The spectrum of a network for which both bulks show, and of one draw of it."""
+    from theory import RandomFeatures
+
+    model = RandomFeatures(8.0, 64.0, problem.t, problem.activation, problem.spectrum(), problem.copies)
+    return spectrum_of(model, d=100, seed=0)
+
+
+def spectrum_of(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
     """The predicted spectrum of U and the eigenvalues of one network of dimension d, as `build` draws them."""
     import xarray
 
@@ -48,13 +61,13 @@ def calculate(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
 
 
 @style.styled
-def build(data: "xarray.Dataset") -> Figure:
+def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     """Draw lambda rho(lambda), so that areas over the logarithmic axis are shares of eigenvalues, with two panels.
 
     The widest gap separates the panels, each with its own scale: usually that below the generalization bulk. data: of
     `calculate`. Shaded: simulated eigenvalues. Dotted: asymptotic edges.
     """
-    figure = style.new(style.DOUBLE, 2.7)
+    figure = style.new(width, 2.7)
     edges = data.edges.values
     split = 1 + int(np.argmax(np.log(edges[1:, 0] / edges[:-1, 1]))) if len(edges) > 1 else 1
     parts = [part for part in (edges[:split], edges[split:]) if len(part)]

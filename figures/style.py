@@ -1,11 +1,17 @@
 """How every figure looks, and how one is saved: sizes, fonts, colours that mean the same thing everywhere."""
 
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from theory.files import written_whole
+
+if TYPE_CHECKING:
+    import xarray
 
 # Widths in inches of one and of two journal columns.
 SINGLE, DOUBLE = 3.4, 7.0
@@ -54,16 +60,32 @@ def new(width: float = SINGLE, height: float = 2.5) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `figure` as path.pdf (vector) and path.png (300 dpi), each whole or not at all; return both paths."""
+def save(figure: Figure, path: Path, about: str = "") -> list[Path]:
+    """Write `figure` as path.pdf (vector) and path.png (300 dpi), each whole or not at all; return both paths.
+
+    about: what the figure shows and where its numbers come from, kept inside both files.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = [path.with_suffix(".pdf"), path.with_suffix(".png")]
-    for target in written:
-        with written_whole(target) as part, matplotlib.rc_context(_RC):
-            # No date in the file: the same data give the same bytes.
-            metadata = {"CreationDate": None} if target.suffix == ".pdf" else None
-            figure.savefig(part, format=target.suffix[1:], dpi=300, metadata=metadata)
-    return written
+    creator = f"genmem {version('genmem')}"
+    # No date in the files: the same data give the same bytes.
+    metadata = {
+        ".pdf": {"Creator": creator, "Subject": about, "CreationDate": None},
+        ".png": {"Software": creator, "Description": about},
+    }
+    for suffix, entries in metadata.items():
+        with written_whole(path.with_suffix(suffix)) as part, matplotlib.rc_context(_RC):
+            figure.savefig(part, format=suffix[1:], dpi=300, metadata=entries)
+    return [path.with_suffix(suffix) for suffix in metadata]
+
+
+def save_both(build: Callable[["xarray.Dataset", float], Figure], data: "xarray.Dataset", path: Path) -> list[Path]:
+    """Draw `data` for one column (path.pdf, path.png) and for two (path-double.pdf, path-double.png).
+
+    The data's recipe and provenance (figures.kept) go into the files.
+    """
+    about = "; ".join(str(data.attrs[name]) for name in ("recipe", "provenance") if name in data.attrs)
+    double = path.with_name(f"{path.stem}-double")
+    return [*save(build(data, SINGLE), path, about), *save(build(data, DOUBLE), double, about)]
 
 
 def decade(value: float) -> str:

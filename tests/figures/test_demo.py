@@ -1,60 +1,11 @@
-"""What is finished is kept, what is not is made anew, and the page holds the numbers of the data beside it."""
+"""The demonstration trains nothing twice, and its page holds the numbers of the data beside it."""
 
 import shutil
 
-import pytest
 import xarray
 
 from empirics.runs import find
 from figures import demo
-from tests.figures import made
-
-
-@pytest.fixture
-def counted():
-    """A computation that counts how often it is done."""
-
-    def compute():
-        compute.calls += 1
-        return made.curves()
-
-    compute.calls = 0
-    return compute
-
-
-def test_a_finished_piece_is_not_computed_again(tmp_path, counted):
-    path = tmp_path / "piece.nc"
-    first = demo._kept(path, {"psi_n": 8}, counted)
-    second = demo._kept(path, {"psi_n": 8}, counted)
-    assert counted.calls == 1
-    xarray.testing.assert_equal(first, second)
-    assert second.attrs["tau_mem"] == 800
-
-
-def test_a_piece_of_another_recipe_is_computed_anew(tmp_path, counted):
-    path = tmp_path / "piece.nc"
-    demo._kept(path, {"psi_n": 8}, counted)
-    demo._kept(path, {"psi_n": 16}, counted)
-    demo._kept(path, {"psi_n": 16}, counted)
-    assert counted.calls == 2
-
-
-@pytest.mark.parametrize("keep", [0, 100, 5000])
-def test_a_damaged_piece_is_computed_anew(tmp_path, counted, keep):
-    path = tmp_path / "piece.nc"
-    demo._kept(path, {}, counted)
-    path.write_bytes(path.read_bytes()[:keep])
-    demo._kept(path, {}, counted)
-    assert counted.calls == 2 and xarray.load_dataset(path).tau.size == 96
-
-
-def test_an_interrupted_computation_leaves_nothing(tmp_path):
-    def interrupted():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        demo._kept(tmp_path / "piece.nc", {}, interrupted)
-    assert not list(tmp_path.iterdir())
 
 
 def test_demo_on_finished_runs_trains_nothing_and_reports_their_numbers(tmp_path, runs, monkeypatch, capsys):

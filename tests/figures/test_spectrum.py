@@ -9,7 +9,7 @@ from theory import RandomFeatures
 
 @pytest.fixture(scope="module")
 def data():
-    return spectrum.calculate(RandomFeatures(4, 8, 0.1), d=20, seed=0)
+    return spectrum.spectrum_of(RandomFeatures(4, 8, 0.1), d=20, seed=0)
 
 
 def lines(axes, **properties):
@@ -44,6 +44,6 @@ def test_areas_of_the_histogram_are_shares_of_the_eigenvalues(data):
 
 
 def test_one_bulk_takes_one_panel():
-    data = spectrum.calculate(RandomFeatures(100, 0.5, 0.1), d=20, seed=0)
+    data = spectrum.spectrum_of(RandomFeatures(100, 0.5, 0.1), d=20, seed=0)
     assert data.sizes["bulk"] == 1 and data.sizes["atoms"] == 0
     assert len(spectrum.build(data).axes) == 1

@@ -1,0 +1,69 @@
+"""Figures by name: every file is there, holds where it comes from, and nothing is computed that a file already holds."""
+
+import typing
+
+import pytest
+import xarray
+from PIL import Image
+
+from figures import catalogue, commands, style
+from tests.figures import made
+from theory.commands import ProblemFlags
+from theory.errors import InputError
+
+
+@pytest.fixture
+def entry(monkeypatch):
+    """A catalogue of one figure that counts how often its data are computed."""
+    from figures import learning_curves
+
+    def calculate(source):
+        calculate.calls += 1
+        return made.curves()
+
+    calculate.calls = 0
+
+    def build(data, width):
+        figure = learning_curves.build(data)
+        figure.set_figwidth(width)
+        return figure
+
+    monkeypatch.setattr(catalogue, "FIGURES", {"one": catalogue.Theory("caption", calculate, build)})
+    return calculate
+
+
+def test_the_command_offers_the_figures_that_exist():
+    offered = typing.get_args(commands.figures.__annotations__["name"])
+    assert offered == ("all", *catalogue.FIGURES)
+
+
+def test_one_figure_is_drawn_at_both_widths_beside_its_data(entry, tmp_path):
+    files = catalogue.make(["one"], ProblemFlags(), None, tmp_path)["one"]
+    assert sorted(path.name for path in files) == sorted(path.name for path in tmp_path.iterdir())
+    assert {path.name for path in files} == {"one.nc", "one.pdf", "one.png", "one-double.pdf", "one-double.png"}
+    widths = [Image.open(tmp_path / name).width / 300 for name in ("one.png", "one-double.png")]
+    assert widths == pytest.approx([style.SINGLE, style.DOUBLE], abs=0.01)
+
+
+def test_the_files_say_where_they_come_from(entry, tmp_path):
+    catalogue.make(["one"], ProblemFlags(t=0.25), None, tmp_path)
+    data = xarray.load_dataset(tmp_path / "one.nc")
+    described = Image.open(tmp_path / "one.png").text["Description"]
+    assert '"t": 0.25' in data.attrs["recipe"] and "numpy" in data.attrs["provenance"]
+    assert data.attrs["recipe"] in described and data.attrs["provenance"] in described
+    assert b"/Subject" in (tmp_path / "one.pdf").read_bytes()
+
+
+def test_data_are_computed_once_for_each_problem(entry, tmp_path):
+    for t, calls in ((0.1, 1), (0.1, 1), (0.2, 2)):
+        catalogue.make(["one"], ProblemFlags(t=t), None, tmp_path)
+        assert entry.calls == calls
+
+
+def test_a_measured_figure_without_runs_is_refused_or_left_out(entry, tmp_path, monkeypatch, capsys):
+    measured = catalogue.Measured("caption", entry, None)
+    monkeypatch.setattr(catalogue, "FIGURES", {"one": catalogue.FIGURES["one"], "two": measured})
+    with pytest.raises(InputError, match="runs must be given for the figure two"):
+        catalogue.make(["two"], ProblemFlags(), None, tmp_path)
+    assert list(catalogue.make(["two", "one"], ProblemFlags(), None, tmp_path, skip=True)) == ["one"]
+    assert "two: left out: runs must be given" in capsys.readouterr().err
