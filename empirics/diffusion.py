@@ -62,11 +62,45 @@ def _signal(device):
 def ddim(network, noise, steps: int, bound: float | None = 1.0):
     """Images (B, C, H, W) generated from `noise` by deterministic DDIM (Song et al., arXiv:2010.02502, eta = 0).
 
-    The predicted image is clipped to [-bound, bound], the pixel range (None: not at all), and the noise recomputed from it: at the noisiest step the signal
-    is 1/157 of the noise, so that a small error of the network would throw the sample far off. Clipping without
-    recomputing (diffusers' default) drifts away as steps are added; with it f_mem hardly changes from 20 steps on.
+    The predicted image is clipped to [-bound, bound], the pixel range (None: not at all), and the noise recomputed from
+    it: at the noisiest step the signal is 1/157 of the noise, so that a small error of the network would throw the
+    sample far off. Clipping without recomputing (diffusers' default) drifts away as steps are added; with it f_mem
+    hardly changes from 20 steps on.
     "Trailing" spacing includes the noisiest step.
     """
+    scheduler = _ddim_scheduler(steps, bound)
+    images = noise
+    for k in scheduler.timesteps.tolist():
+        images = _ddim_step(network, scheduler, k, images)
+    return images
+
+
+def ddim_log_density(network, noise, steps: int):
+    """Natural logarithm (B,) of the density with which `ddim` without a bound generates its image of each `noise`.
+
+    Each step is a smooth map, so that the law of what is generated is known exactly, by the change of variables: the
+    normal density of the noise, less the log determinants of all steps, where no two noises give the same image, as
+    along the probability flow. noise: tensor (B, C, H, W). As each step takes a backward pass for each of the C H W
+    values, this is for data of few dimensions.
+    """
+    import torch
+
+    scheduler = _ddim_scheduler(steps, None)
+    images = noise
+    total = torch.distributions.Normal(0.0, 1.0).log_prob(noise).flatten(1).sum(1)
+    for k in scheduler.timesteps.tolist():
+        with torch.enable_grad():
+            images = images.detach().requires_grad_()
+            after = _ddim_step(network, scheduler, k, images)
+            # The network treats each image by itself, so that one pass gives a row of every image's Jacobian.
+            rows = [torch.autograd.grad(value.sum(), images, retain_graph=True)[0].flatten(1)
+                    for value in after.flatten(1).unbind(1)]
+        total = total - torch.linalg.slogdet(torch.stack(rows, dim=1)).logabsdet
+        images = after
+    return total.detach()
+
+
+def _ddim_scheduler(steps: int, bound: float | None):
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler(
@@ -74,9 +108,9 @@ def ddim(network, noise, steps: int, bound: float | None = 1.0):
         clip_sample=bound is not None, clip_sample_range=bound or 1.0, timestep_spacing="trailing",
     )
     scheduler.set_timesteps(steps)
-    images = noise
-    for k in scheduler.timesteps.tolist():
-        steps_of_batch = noise.new_full((len(noise),), k, dtype=int)
-        prediction = network(images, steps_of_batch).sample.float()
-        images = scheduler.step(prediction, k, images, eta=0.0, use_clipped_model_output=True).prev_sample
-    return images
+    return scheduler
+
+
+def _ddim_step(network, scheduler, k: int, images):
+    prediction = network(images, images.new_full((len(images),), k, dtype=int)).sample.float()
+    return scheduler.step(prediction, k, images, eta=0.0, use_clipped_model_output=True).prev_sample

@@ -146,23 +146,3 @@ def nearest_similarity(
         index.append(cosines.argmax(axis=1))
         found.append(np.take_along_axis(cosines, index[-1][:, None], axis=1)[:, 0])
     return np.concatenate(found), np.concatenate(index)
-
-
-def kl_divergence(samples: np.ndarray, log_density: Callable[[np.ndarray], np.ndarray]) -> float:
-    """KL divergence in nats of the law of `samples` (S, d) from a known density, -entropy - E log_density.
-
-    log_density maps points (S, d) to natural logarithms (S,) and is exact; the entropy is estimated from distances to
-    the nearest other sample (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)). Infinite if half of the
-    samples or more come twice: then their law is not a density.
-    """
-    from scipy.spatial import cKDTree
-    from scipy.special import digamma, gammaln
-
-    count, d = samples.shape
-    distances = cKDTree(samples).query(samples, k=2)[0][:, 1]
-    distinct = distances > 0
-    if distinct.mean() <= 0.5:
-        return math.inf
-    unit_ball = d / 2 * math.log(math.pi) - gammaln(d / 2 + 1)
-    entropy = digamma(count) - digamma(1) + unit_ball + d * np.log(distances[distinct]).mean()
-    return float(-entropy - np.mean(log_density(samples)))

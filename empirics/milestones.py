@@ -4,7 +4,7 @@ import numpy as np
 
 from empirics.batches import Batches
 from empirics.config import TrainConfig
-from empirics.diffusion import STEPS, ddim, denoising_errors, step_of_time
+from empirics.diffusion import STEPS, ddim, ddim_log_density, denoising_errors, step_of_time
 from empirics.metrics import nearest_two
 from empirics.randomness import generator
 
@@ -38,6 +38,7 @@ class Probe:
         - train_average (n,), test_average (N,): the loss averaged over all diffusion times, stratified over the draws (with
           a train_time: over that one);
         - copies_loss (n,), if the noise copies are fixed: the loss on them, which is what the optimizer lowers;
+        - log_density (S,), for the mixture: of the samples under the law that the network generates;
         - samples (S, C, H, W), uint8 for pixels in [-1, 1], else float32;
         - d1, d2 (S,) distances to the two nearest training images, index (S,) of the nearest; d_held_out (S,) distance to
           the nearest held-out image.
@@ -59,6 +60,8 @@ class Probe:
             record["d1"], record["d2"], record["index"] = nearest_two(samples, self.images)
             record["d_held_out"] = nearest_two(samples, self.held_out)[0]
             record["samples"] = samples
+            if self.config.data == "gmm" and self.config.samples:
+                record["log_density"] = self._log_density(network)
             if self.bound == 1:
                 record["samples"] = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         network.train()
@@ -92,11 +95,22 @@ class Probe:
 
         if not self.config.samples:
             return torch.empty(0, *self.images.shape[1:], device=self.images.device)
-        shape = (self.config.samples, *self.images.shape[1:])
-        random = generator(self.config.seed, "samples", device=self.images.device)
-        noise = torch.randn(shape, generator=random, device=self.images.device)
         steps = self.config.sampling_steps
-        return torch.cat([ddim(network, batch, steps, self.bound) for batch in noise.split(_BATCH)])
+        return torch.cat([ddim(network, batch, steps, self.bound) for batch in self._noise().split(_BATCH)])
+
+    def _log_density(self, network):
+        import torch
+
+        steps = self.config.sampling_steps
+        return torch.cat([ddim_log_density(network, batch, steps) for batch in self._noise().split(_BATCH)])
+
+    def _noise(self):
+        """The noise (S, C, H, W) that the samples start from."""
+        import torch
+
+        random = generator(self.config.seed, "samples", device=self.images.device)
+        shape = (self.config.samples, *self.images.shape[1:])
+        return torch.randn(shape, generator=random, device=self.images.device)
 
 
 def _errors(network, images, k, noise):

@@ -140,6 +140,10 @@ class RunRecord:
         """Distance (S,) of each sample to the nearest held-out image."""
         return self._milestone(step)["d_held_out"]
 
+    def log_density(self, step: int) -> np.ndarray:
+        """Natural logarithm (S,) of the density with which the network generates each sample; recorded for gmm alone."""
+        return self._milestone(step)["log_density"]
+
     def training_images(self) -> np.ndarray:
         """The run's training images (n, C, H, W), as it trained on them."""
         from empirics import datasets

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from empirics.features import FeatureSpace
-from empirics.fidelity import COPY_SIMILARITY, metrics_of
+from empirics.fidelity import COPY_SIMILARITY, kl_to_truth, metrics_of
 from empirics.laws import Exponent, Law, fit_law, typical_times
 from empirics.measure import EVENTS, SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
 from empirics.metrics import OTHER_THRESHOLDS, THRESHOLD
@@ -98,7 +98,7 @@ def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
             "copy_score_held_out": metrics.copy_score_held_out(),
             "distances": metrics.distances,
             "real": metrics.real,
-            "kl": metrics.kl,
+            "kl": kl_to_truth(record, int(record.steps[-1])),
         })
     return found
 
