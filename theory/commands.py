@@ -38,6 +38,12 @@ class ProblemFlags:
 
         return Spectrum(self.eigenvalues, self.weights or None)
 
+    def network(self, psi_n: float, psi_p: float) -> "RandomFeatures":
+        """The network with psi_p hidden units per dimension that learns this from psi_n points per dimension."""
+        from theory import RandomFeatures
+
+        return RandomFeatures(psi_n, psi_p, self.t, self.activation, self.spectrum(), self.copies, self.ridge)
+
 
 @dataclass(frozen=True)
 class ModelFlags(ProblemFlags):
@@ -49,11 +55,7 @@ class ModelFlags(ProblemFlags):
     """Hidden units per dimension, p / d."""
 
     def model(self) -> "RandomFeatures":
-        from theory import RandomFeatures
-
-        return RandomFeatures(
-            self.psi_n, self.psi_p, self.t, self.activation, self.spectrum(), self.copies, self.ridge
-        )
+        return self.network(self.psi_n, self.psi_p)
 
 
 def predict(model: ModelFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
