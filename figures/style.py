@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib
+import matplotlib.colors
 from matplotlib.figure import Figure
 
 from theory.files import written_whole
@@ -53,6 +54,11 @@ _RC = {
 
 # A decorator for every `build`: matplotlib reads most of these settings when an artist is made, not when it is drawn.
 styled = matplotlib.rc_context(_RC)
+
+
+def ordered(count: int) -> list[str]:
+    """Colours for an ordered parameter, dark to light: viridis without its far end, too pale for a thin line on white."""
+    return [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](0.85 * k / max(count - 1, 1))) for k in range(count)]
 
 
 def new(width: float = SINGLE, height: float = 2.5) -> Figure:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import matplotlib
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -19,9 +17,7 @@ def build(records: Sequence, t: float) -> Figure:
     figure = style.new(style.SINGLE, 3.6)
     losses, copies = figure.subplots(2, 1, sharex=True)
     sizes = sorted({record.config.n for record in records})
-    # The far end of viridis is too pale for a thin line on white.
-    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
-    colours = dict(zip(sizes, shades, strict=True))
+    colours = dict(zip(sizes, style.ordered(len(sizes)), strict=True))
     for record in records:
         # A logarithmic axis has no place for the loss before the first step.
         seen = record.steps > 0
