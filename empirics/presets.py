@@ -31,7 +31,7 @@ def _halves(config: TrainConfig) -> list[TrainConfig]:
 
 
 def _digits_cpu() -> list[TrainConfig]:
-    """n by W, then batch size, learning rate and full batch around one of its runs: 20 minutes on two cores."""
+    """n by W, then batch size, learning rate and full batch around one of its runs: 45 minutes on two cores."""
     base = dataclasses.replace(_DIGITS, milestones=12, test_images=128, loss_draws=3)
     # Wider networks memorize in fewer steps, and a step of theirs takes longer.
     by_width = [
@@ -49,7 +49,23 @@ def _digits_cpu() -> list[TrainConfig]:
     full_batch = [
         dataclasses.replace(base, n=n, batch_size=n, steps=steps) for n, steps in ((32, 800), (128, 1280))
     ]
-    return [*by_width, *by_batch, *by_rate, *full_batch, *_halves(dataclasses.replace(middle, steps=14 * 64))]
+    halves = _halves(dataclasses.replace(middle, steps=14 * 64))
+    return [*by_width, *by_batch, *by_rate, *full_batch, *halves, *_until_copies(base)]
+
+
+def _until_copies(base: TrainConfig) -> list[TrainConfig]:
+    """Runs two to three times as long, in which copies appear; of other seeds, to be replicates of the shorter ones."""
+    base = dataclasses.replace(base, milestones=14)
+    middle = dataclasses.replace(base, n=64, seed=2)
+    by_size = [
+        config
+        for width, sizes, per_image in ((8, (32, 64), 75), (16, (32, 64, 128), 32))
+        for config in Grid(sizes, (width,), seeds=(2, 3), steps_per_image=per_image).configs(base)
+    ]
+    by_batch = [
+        dataclasses.replace(middle, batch_size=size, steps=steps) for size, steps in ((16, 6144), (32, 4096), (128, 1408))
+    ]
+    return [*by_size, *by_batch, *Grid(learning_rates=(1e-3, 4e-3), steps_per_image=32).configs(middle)]
 
 
 def _patches_cpu() -> list[TrainConfig]:

@@ -57,12 +57,17 @@ def test_presets_are_possible_runs_without_repetition():
 def test_digits_cpu_holds_what_each_claim_needs():
     configs = PRESETS["digits-cpu"]
     plain = [c for c in configs if c.batch_size == 64 and c.learning_rate == 2e-3 and c.half == "all"]
-    assert {(c.n, c.width, c.seed) for c in plain} == {
+    assert {(c.n, c.width, c.seed) for c in plain if c.seed < 2} == {
         (n, w, s) for n in (32, 64, 128, 256) for w in (4, 8, 16) for s in (0, 1)
     }
     at = [c for c in configs if c.n == 64 and c.width == 16 and c.half == "all"]
     assert {c.batch_size for c in at} == {16, 32, 64, 128} and {c.learning_rate for c in at} == {1e-3, 2e-3, 4e-3}
     assert {c.n for c in configs if c.batch_size == c.n} == {32, 64, 128}
+    # Those that last until copies appear are of other seeds, and last longer.
+    late = [c for c in plain if c.seed >= 2]
+    assert {(c.n, c.width) for c in late} == {(32, 8), (64, 8), (32, 16), (64, 16), (128, 16)} and len(late) == 10
+    for c in late:
+        assert c.steps > 2 * next(p.steps for p in plain if (p.n, p.width, p.seed) == (c.n, c.width, 0))
     first, second = (next(c for c in configs if c.half == half) for half in ("first", "second"))
     assert dataclasses.replace(first, half="second") == second
 
