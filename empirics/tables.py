@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SHOWN = ("gen", "gap", "mem", "copy")
 _FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
+# Exponents and ratios beyond it mean nothing.
+_NO_BOUND = 1e4
 
 Intervals = dict[str, tuple[float, float]]
 
@@ -134,7 +136,7 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
         for row in rows:
             known = not math.isnan(row.value)
             value = f"{row.value:6.2f}" if known else f"{'-':>6}"
-            interval = f"{row.low:.2f} to {row.high:.2f}" if known else "-"
+            interval = _ends(row.low, row.high) if known else "-"
             censored = f" ({row.censored} censored)" if row.censored else ""
             note = f": {row.note}" if row.note else ""
             lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} "
@@ -214,7 +216,16 @@ def _interval_text(value: float, low: float, high: float) -> str:
 
 
 def _exponent(fit: Exponent) -> str:
-    return f"{fit.value:.2f} (95 % interval {fit.low:.2f} to {fit.high:.2f})"
+    return f"{fit.value:.2f} (95 % interval {_ends(fit.low, fit.high)})"
+
+
+def _ends(low: float, high: float) -> str:
+    """An interval; an end so far off that the data do not set it is not a number."""
+    if high > _NO_BOUND and low < -_NO_BOUND:
+        return "none"
+    if high > _NO_BOUND:
+        return f"{low:.2f} or more"
+    return f"{low:.2f} to {high:.2f}" if low > -_NO_BOUND else f"{high:.2f} or less"
 
 
 def _plain(value):
