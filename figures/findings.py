@@ -76,7 +76,7 @@ def phases(diagram: "xarray.Dataset") -> str:
     """Which phases the largest network passes through as psi_n grows, and a growing network at the largest psi_n."""
     psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
     return (
-        f"At training time τ = {number(diagram.phase.attrs['tau'])}, with ψ_n growing, the largest network "
+        f"At training time τ = {number(float(diagram.tau))}, with ψ_n growing, the largest network "
         f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
         f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
     )

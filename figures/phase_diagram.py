@@ -67,7 +67,7 @@ def build(diagram: "xarray.Dataset") -> Figure:
     axes.set(xlim=(psi_n[0], psi_n[-1]), ylim=(psi_p[0], psi_p[-1]))
     axes.set_xlabel(r"training points per dimension, $\psi_n = n/d$")
     axes.set_ylabel(r"hidden units per dimension, $\psi_p = p/d$")
-    axes.set_title(rf"after training for $\tau$ = {style.decade(diagram.phase.attrs['tau'])}; lines: $\tau_{{mem}}$")
+    axes.set_title(rf"after training for $\tau$ = {style.decade(float(diagram.tau))}; lines: $\tau_{{mem}}$")
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
@@ -79,7 +79,7 @@ def refined(diagram: "xarray.Dataset", points: int = FINE) -> tuple[np.ndarray, 
     """
     log_n, log_p = np.log(diagram.psi_n.values), np.log(diagram.psi_p.values)
     fine_n, fine_p = (np.linspace(axis[0], axis[-1], points) for axis in (log_n, log_p))
-    tau = diagram.phase.attrs["tau"]
+    tau = float(diagram.tau)
     phase = diagram.phase.values
     log_gen = np.log(diagram.tau_gen.values)
     lines = [np.log(diagram[name].values) for name in ("psi_n_memorization", "psi_n_architectural")]

@@ -128,7 +128,7 @@ def test_phase_diagram_saves_the_grid_and_a_figure_beside_it(run, tmp_path):
     code, output, errors = run("phase-diagram", "--points", 6, "--psi-n", 1, 100, "--tau", 50, "--out", "a/pd.nc")
     assert code == 0 and errors == ""  # no progress bar where nobody watches
     diagram = xarray.load_dataset(tmp_path / "a/pd.nc")
-    assert diagram.phase.shape == (6, 6) and diagram.phase.attrs["tau"] == 50
+    assert diagram.phase.shape == (6, 6) and diagram.tau == 50
     assert diagram.psi_n[0] == 1 and diagram.psi_n[-1] == pytest.approx(100)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["pd.nc", "pd.pdf", "pd.png"]
     assert "At training time τ = 50," in output

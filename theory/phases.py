@@ -20,8 +20,8 @@ PHASES = ("no_generalization", "underfit", "generalization", "memorization", "ar
 THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
 
 
-def classify(tau: float, gen, mem) -> np.ndarray:
-    """Phase codes (places in PHASES), int8, at training time tau for arrays of tau_gen and tau_mem of one shape.
+def classify(tau, gen, mem) -> np.ndarray:
+    """Phase codes (places in PHASES), int8, at training time tau for tau_gen and tau_mem; arrays are broadcast.
 
     no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf,
     architectural regularization; if tau >= tau_mem, memorization; and in between, generalization. -1: a time is nan.
@@ -33,15 +33,16 @@ def classify(tau: float, gen, mem) -> np.ndarray:
 
 
 def phase_diagram(
-    psi_n, psi_p, t: float, *, tau: float | None = None, losses_at=(), floor=None, fractions: Fractions = Fractions(),
+    psi_n, psi_p, t: float, *, tau=None, losses_at=(), floor=None, fractions: Fractions = Fractions(),
     progress: bool = False, resume=None, **model,
 ):
     """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n, and the lines between the phases, as an xarray.Dataset.
 
     psi_n: (N,) and psi_p: (P,), positive and increasing. t and `model` (activation, spectrum, copies, ridge, center):
-    as in RandomFeatures. tau: if given, the data set also holds `phase` (int8, codes into PHASES) at this training time
-    and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau. losses_at: training times at which to store `test`
-    and `train` (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
+    as in RandomFeatures. tau: a training time, or increasing ones (T,); if given, the data set also holds `phase` (P, N),
+    int8, codes into PHASES, at this time, and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau, both with a
+    leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
+    (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
     `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
     for up to a factor 1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
     event never happens. `solved` is False where the equations could not be solved; times there are nan.
@@ -53,24 +54,28 @@ def phase_diagram(
 
     psi_n, psi_p = _axis("psi_n", psi_n), _axis("psi_p", psi_p)
     losses_at = _axis("losses_at", losses_at) if len(losses_at) else np.zeros(0)
-    tau = None if tau is None else positive("tau", tau)
+    tau = tau if tau is None else _axis("tau", tau) if np.ndim(tau) else positive("tau", tau)
+    levels = [] if tau is None else np.atleast_1d(tau)
+    columns = max(3 + 2 * losses_at.size, 1 + len(levels))
     corner = RandomFeatures(psi_n[0], psi_p[0], t, **model)
     corner.timescales(floor, fractions)  # meets bad input, and compiles once, before the threads start
 
     def row(p: float) -> np.ndarray:
-        """Columns per psi_n: gen, mem, gap, test and train at losses_at; last column: n*, psi_n of tau_mem = tau."""
+        """Rows per psi_n: gen, mem, gap, test and train at losses_at; last column: n*, psi_n of each tau_mem = tau."""
         models = [RandomFeatures(n, p, t, **model) for n in psi_n]
         times = np.array([_times(m, floor, fractions) for m in models]).T
         losses = [_losses(m, losses_at) for m in models]
-        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions) for level in (np.inf, tau)]
-        lines += [np.nan] * (1 + 2 * losses_at.size)
-        return np.column_stack([np.vstack([times, np.array(losses).T]), lines])
+        values = np.full((columns, psi_n.size + 1), np.nan)
+        values[: 3 + 2 * losses_at.size, :-1] = np.vstack([times, np.array(losses).T])
+        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions) for level in (np.inf, *levels)]
+        values[: len(lines), -1] = lines
+        return values
 
     settings = [
         psi_n, psi_p, losses_at, t, tau, floor, fractions, corner.constants, corner.spectrum.eigenvalues,
         corner.spectrum.weights, corner.copies, corner.ridge,
     ]
-    table = PartialTable((psi_p.size, 3 + 2 * losses_at.size, psi_n.size + 1), settings, resume)
+    table = PartialTable((psi_p.size, columns, psi_n.size + 1), settings, resume)
     missing = table.missing()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -114,9 +119,14 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
         },
     )
     if tau is not None:
-        flags = {"tau": tau, "flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)}
-        data["phase"] = dims, classify(tau, grid[:, 0], grid[:, 1]), flags
-        data["psi_n_memorization"] = "psi_p", lines[:, 1], {"long_name": "n/d at which tau_mem is the training time"}
+        at = () if np.ndim(tau) == 0 else ("tau",)
+        data = data.assign_coords(tau=(at, tau, unit | {"long_name": "training time"}))
+        flags = {"flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)}
+        phase = classify(np.reshape(tau, (-1, 1, 1)), grid[:, 0], grid[:, 1])
+        data["phase"] = (*at, *dims), phase if at else phase[0], flags
+        line = lines[:, 1 : 1 + np.size(tau)].T
+        about = {"long_name": "n/d at which tau_mem is the training time"}
+        data["psi_n_memorization"] = (*at, "psi_p"), line if at else line[0], about
     if losses_at.size:
         data = data.assign_coords(loss_tau=("loss_tau", losses_at, unit | {"long_name": "training time"}))
         for k, loss in enumerate(("test", "train")):
@@ -143,13 +153,11 @@ def _losses(model: RandomFeatures, tau: np.ndarray) -> np.ndarray:
     return np.concatenate([curves.test, curves.train])
 
 
-def _crossing(psi_n, mem, level: float | None, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
+def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
     """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
 
     mem: tau_mem on the grid psi_n. The bracket is taken from the grid, or looked for beyond its ends.
     """
-    if level is None:
-        return np.nan
 
     def below(n: float) -> bool:
         return _times(RandomFeatures(n, psi_p, t, **model), None, fractions)[1] < level

@@ -32,11 +32,11 @@ def diagram() -> xarray.Dataset:
         {
             "tau_gen": (dims, np.full_like(mem, 10.0)),
             "tau_mem": (dims, mem),
-            "phase": (dims, phase, {"flag_meanings": PHASES, "tau": 1000.0}),
+            "phase": (dims, phase, {"flag_meanings": PHASES}),
             "psi_n_memorization": ("psi_p", np.minimum(1000 / 30, 3 * psi)),
             "psi_n_architectural": ("psi_p", 3 * psi),
         },
-        coords={"psi_n": psi, "psi_p": psi},
+        coords={"psi_n": psi, "psi_p": psi, "tau": 1000.0},
     )
 
 

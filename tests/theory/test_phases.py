@@ -28,6 +28,15 @@ def test_phases_at_a_training_time(diagram):
     assert bool(diagram.solved.all())
 
 
+def test_several_training_times_are_one_diagram_each(diagram):
+    both = phase_diagram([2, 8, 32, 2048], [4, 64], 0.1, spectrum=Spectrum([0.5, 1.5]), tau=[20.0, 400.0])
+    assert both.phase.dims == ("tau", "psi_p", "psi_n") and both.psi_n_memorization.dims == ("tau", "psi_p")
+    assert both.sel(tau=400.0).identical(diagram)
+    early = both.sel(tau=20.0)
+    assert np.array_equal(early.phase, classify(20.0, diagram.tau_gen, diagram.tau_mem))
+    assert np.any(early.phase != diagram.phase) and np.all(early.psi_n_memorization < diagram.psi_n_memorization)
+
+
 def test_each_phase_has_its_definition():
     inf, nan = np.inf, np.nan
     codes = classify(10.0, [inf, 20, 5, 5, 5, nan], [inf, 90, 90, 9, inf, nan])
@@ -39,7 +48,7 @@ def test_a_diagram_survives_the_disk(diagram, tmp_path):
 
     diagram.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with xarray.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as again:
-        assert np.array_equal(again.tau_mem, diagram.tau_mem) and again.phase.attrs["tau"] == 400.0
+        assert np.array_equal(again.tau_mem, diagram.tau_mem) and again.phase.tau == 400.0
         assert again.phase.attrs["flag_meanings"].split() == list(PHASES)
 
 
