@@ -49,10 +49,11 @@ class Probe:
         with torch.no_grad():
             record = {}
             for split, images in (("train", self.images), ("test", self.test_images)):
-                at_times = [self._losses(network, split, images, k) for k in self.loss_steps]
+                draws, seed = self.config.loss_draws, self.config.seed
+                at_times = [image_losses(network, images, k, draws, seed, split) for k in self.loss_steps]
                 record[f"{split}_loss"] = torch.stack(at_times)
                 record[f"{split}_average"] = (
-                    at_times[0] if self.config.train_time else self._losses(network, split, images, None)
+                    at_times[0] if self.config.train_time else image_losses(network, images, None, draws, seed, split)
                 )
             if self.config.copies:
                 record["copies_loss"] = self._copies_losses(network)
@@ -67,23 +68,6 @@ class Probe:
         network.train()
         return {name: tensor.cpu().numpy() for name, tensor in record.items()}
 
-    def _losses(self, network, split: str, images, k: int | None):
-        """Loss (N,) of each image, mean over the draws, at DDPM step k or, if k is None, over all steps."""
-        import torch
-
-        draws = self.config.loss_draws
-        total = torch.zeros(len(images), device=images.device)
-        for draw in range(draws):
-            random = generator(self.config.seed, f"loss {split} {k}", draw, images.device)
-            noise = torch.randn(images.shape, generator=random, device=images.device)
-            if k is None:
-                place = (draw + torch.rand(len(images), generator=random, device=images.device)) / draws
-                steps = (place * STEPS).long().clamp(max=STEPS - 1)
-            else:
-                steps = torch.full((len(images),), k, device=images.device)
-            total += _errors(network, images, steps, noise)
-        return total / draws
-
     def _copies_losses(self, network):
         """Loss (n,) of each training image, mean over its noise copies."""
         n = self.config.n
@@ -95,8 +79,7 @@ class Probe:
 
         if not self.config.samples:
             return torch.empty(0, *self.images.shape[1:], device=self.images.device)
-        steps = self.config.sampling_steps
-        return torch.cat([ddim(network, batch, steps, self.bound) for batch in self._noise().split(_BATCH)])
+        return generated(network, self._noise(), self.config.sampling_steps, self.bound)
 
     def _log_density(self, network):
         import torch
@@ -105,12 +88,43 @@ class Probe:
         return torch.cat([ddim_log_density(network, batch, steps) for batch in self._noise().split(_BATCH)])
 
     def _noise(self):
-        """The noise (S, C, H, W) that the samples start from."""
-        import torch
+        return sampling_noise(self.config.seed, self.config.samples, self.images)
 
-        random = generator(self.config.seed, "samples", device=self.images.device)
-        shape = (self.config.samples, *self.images.shape[1:])
-        return torch.randn(shape, generator=random, device=self.images.device)
+
+def image_losses(network, images, k: int | None, draws: int, seed: int, split: str):
+    """Loss (N,) of each of the images (N, C, H, W), mean over `draws` draws of noise that are the same at each call.
+
+    k: the DDPM step; None: all steps, stratified over the draws. seed, split: what the noise is drawn from. Leaves
+    torch's global generator as it is.
+    """
+    import torch
+
+    total = torch.zeros(len(images), device=images.device)
+    for draw in range(draws):
+        random = generator(seed, f"loss {split} {k}", draw, images.device)
+        noise = torch.randn(images.shape, generator=random, device=images.device)
+        if k is None:
+            place = (draw + torch.rand(len(images), generator=random, device=images.device)) / draws
+            steps = (place * STEPS).long().clamp(max=STEPS - 1)
+        else:
+            steps = torch.full((len(images),), k, device=images.device)
+        total += _errors(network, images, steps, noise)
+    return total / draws
+
+
+def sampling_noise(seed: int, count: int, images):
+    """The noise (count, C, H, W) that samples start from, for images (N, C, H, W) and on their device."""
+    import torch
+
+    random = generator(seed, "samples", device=images.device)
+    return torch.randn((count, *images.shape[1:]), generator=random, device=images.device)
+
+
+def generated(network, noise, steps: int, bound: float | None):
+    """Images (S, C, H, W) generated from noise (S, C, H, W) by `steps` steps of DDIM, in batches."""
+    import torch
+
+    return torch.cat([ddim(network, batch, steps, bound) for batch in noise.split(_BATCH)])
 
 
 def _errors(network, images, k, noise):
