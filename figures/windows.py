@@ -1,0 +1,150 @@
+"""The two times in one picture: a network learns the score, then its training points; more points leave more time."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures import style
+from figures.phase_diagram import COLOURS
+from theory.commands import ProblemFlags
+
+if TYPE_CHECKING:
+    import xarray
+
+CAPTION = (
+    "Predicted quality and memorization against training time, for more and more training points n = ψ_n d. Every network "
+    "approaches the true score at about the same time τ_gen (circles); the more points, the later it begins to memorize "
+    "them (τ_mem, squares), so the window in which to stop opens with n."
+)
+PSI_N = (4.0, 16.0, 64.0, 256.0)
+PSI_P = 64.0
+_DASHES = (":", "-.", "--", "-")
+# Before, in and after the window: tints of the phase diagram.
+_BEFORE, _AFTER = COLOURS["underfit"], COLOURS["memorization"]
+
+
+def calculate(problem: ProblemFlags) -> "xarray.Dataset":
+    """Learning curves and times of networks that differ in the number of training points."""
+    return windows(problem, PSI_N, PSI_P)
+
+
+def windows(problem: ProblemFlags, psi_n, psi_p: float, points: int = 240) -> "xarray.Dataset":
+    """Relative score error and generalization gap over (psi_n, tau), with the three times of each psi_n.
+
+    The gap is L_test - L_train in units of F, the fall of the test loss, so that it is 0.1 at tau_gap.
+    """
+    import xarray
+
+    models = [problem.network(n, psi_p) for n in psi_n]
+    times = [model.timescales() for model in models]
+    gen, mem, gap = (np.array([getattr(each, name) for each in times]) for name in ("gen", "mem", "gap"))
+    latest = max([*mem[np.isfinite(mem)], 100 * gen.max()])
+    tau = np.geomspace(gen.min() / 10, 20 * latest, points)
+    curves = [model.learning_curves(tau) for model in models]
+    unit = {"units": "steps x learning rate / d^2"}
+    fall = np.array([each.loss_initial - each.loss_min for each in times])
+    return xarray.Dataset(
+        {
+            "score": (
+                ("psi_n", "tau"),
+                [each.score / model.score_power for each, model in zip(curves, models, strict=True)],
+                {"long_name": "score error, relative to that before training", "units": "1"},
+            ),
+            "gap": (
+                ("psi_n", "tau"),
+                [(each.test - each.train) / f for each, f in zip(curves, fall, strict=True)],
+                {"long_name": "test less train loss, in units of the test loss's fall F", "units": "1"},
+            ),
+            "fall": ("psi_n", fall, {"long_name": "F: loss before training less the least test loss"}),
+            "tau_gen": ("psi_n", gen, unit | {"long_name": "generalization time"}),
+            "tau_mem": ("psi_n", mem, unit | {"long_name": "memorization time"}),
+            "tau_gap": ("psi_n", gap, unit | {"long_name": "time at which test and train loss part"}),
+        },
+        coords={
+            "psi_n": ("psi_n", list(psi_n), {"long_name": "training points per dimension, n/d"}),
+            "tau": ("tau", tau, unit | {"long_name": "training time"}),
+        },
+        attrs={"psi_p": psi_p, "t": problem.t},
+    )
+
+
+@style.styled
+def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
+    """Draw quality, memorization and the windows: below one another in one column, the windows beside them in two."""
+    if width > style.SINGLE:
+        figure = style.new(width, 3.4)
+        panels = figure.subplot_mosaic([["quality", "windows"], ["gap", "windows"]], width_ratios=(1, 1.1))
+    else:
+        figure = style.new(width, 5.4)
+        panels = figure.subplot_mosaic([["quality"], ["gap"], ["windows"]], height_ratios=(1, 1, 1.3))
+    quality, gap, bars = (panels[name] for name in ("quality", "gap", "windows"))
+    colours = style.ordered(data.psi_n.size)
+    for k, colour in enumerate(colours):
+        here = data.isel(psi_n=k)
+        dashes = _DASHES[k % len(_DASHES)]
+        for axes, name in ((quality, "score"), (gap, "gap")):
+            axes.plot(data.tau, here[name], color=colour, linestyle=dashes)
+            _mark_times(axes, here, name, colour)
+    quality.set(yscale="log", ylim=(0.6 * float(data.score.min()), 3))
+    quality.set_ylabel("score error\n(1: untrained)")
+    quality.legend(
+        handles=[
+            Line2D([], [], linestyle="", marker=style.TIME_MARKERS[kind], color=style.BLACK, label=style.TIME_LABELS[kind])
+            for kind in ("gen", "mem")
+        ],
+        loc="lower left",
+    )
+    gap.set_ylim(0, 1)
+    gap.set_ylabel("test − train loss\n(1: fall of test loss)")
+    for axes, title in ((quality, "quality"), (gap, "memorization"), (bars, "when to stop")):
+        axes.set_title(title, loc="left", fontweight="bold")
+    _windows(bars, data, colours)
+    for axes in (quality, gap, bars):
+        axes.set(xscale="log", xlim=(float(data.tau[0]), float(data.tau[-1])))
+    lowest = (gap, bars) if width > style.SINGLE else (bars,)
+    for axes in (quality, gap, bars):
+        axes.tick_params(labelbottom=axes in lowest)
+    for axes in lowest:
+        axes.set_xlabel(r"training time $\tau$ = steps $\times$ learning rate / $d^2$")
+    return figure
+
+
+def _mark_times(axes: Axes, here: "xarray.Dataset", name: str, colour) -> None:
+    """The two times of one n as markers on its curve."""
+    for kind in ("gen", "mem"):
+        time = float(here[f"tau_{kind}"])
+        if np.isfinite(time):
+            height = np.interp(np.log(time), np.log(here.tau), here[name])
+            axes.plot(
+                time, height, style.TIME_MARKERS[kind], color=colour, markeredgecolor="white", markeredgewidth=0.5,
+                markersize=5, zorder=3,
+            )  # fmt: skip
+
+
+def _windows(axes: Axes, data: "xarray.Dataset", colours) -> None:
+    """One bar for each n, from tau_gen to tau_mem, the most points on top."""
+    first, last = float(data.tau[0]), float(data.tau[-1])
+    for k, colour in enumerate(colours):
+        gen, mem = float(data.tau_gen[k]), min(float(data.tau_mem[k]), last)
+        for left, right, tint in ((first, gen, _BEFORE), (gen, mem, colour), (mem, last, _AFTER)):
+            axes.barh(k, right - left, left=left, height=0.62, color=tint, linewidth=0)
+        for kind, time in (("gen", gen), ("mem", mem)):
+            if np.isfinite(data[f"tau_{kind}"][k]):
+                axes.plot(
+                    time, k, style.TIME_MARKERS[kind], color=colour, markeredgecolor="white", markeredgewidth=0.5,
+                    markersize=5, clip_on=False,
+                )  # fmt: skip
+    top = data.psi_n.size - 0.5
+    gen, mem = float(data.tau_gen[-1]), min(float(data.tau_mem[-1]), last)
+    words = [("too early", first, gen), ("stop here", gen, mem)]
+    if mem < last:
+        words.append(("memorizes", mem, last))
+    for text, left, right in words:
+        axes.text(np.sqrt(left * right), top, text, ha="center", va="bottom")
+    axes.set_ylim(-0.5, top + 0.4)
+    axes.set_yticks(range(data.psi_n.size), [f"$n$ = {n:g} $d$" for n in data.psi_n.values])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
