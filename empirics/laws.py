@@ -10,6 +10,15 @@ LEVEL = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A fitted value and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Exponent:
     """An exponent and its 95 % interval. `value` is nan, and the interval infinite, where the data cannot tell."""
 
@@ -114,18 +123,33 @@ class Regression:
         exact = math.isinf(self.parameters[-1])
         return self.parameters[:-1] if exact else self.parameters[:-1] / self.parameters[-1]
 
-    def interval(self, column: int) -> tuple[float, float]:
-        """The 95 % interval of one coefficient (see fit_law)."""
-        from scipy.optimize import brentq
+    @property
+    def observed(self) -> int:
+        return int(self.seen.sum())
+
+    def margin(self, level: float = LEVEL, others: int = 0) -> float:
+        """How far below its top the profile log-likelihood of a parameter may fall at the ends of an interval.
+
+        others: parameters that were fitted besides the coefficients, by comparing regressions.
+        """
         from scipy.stats import t as student
+
+        freedom = self.observed - self.design.shape[1] - others
+        if freedom <= 0:
+            return math.inf
+        return self.observed * math.log1p(student.ppf((1 + level) / 2, freedom) ** 2 / freedom) / 2
+
+    def interval(self, column: int, margin: float | None = None) -> tuple[float, float]:
+        """The 95 % interval of one coefficient (see fit_law), or that in which the profile falls by at most `margin`."""
+        from scipy.optimize import brentq
 
         value, scale = float(self.values[column]), self.parameters[-1]
         if math.isinf(scale):
             # Times without noise: the likelihood has no maximum, the coefficient no uncertainty.
             return value, value
-        count = int(self.seen.sum())
-        freedom = count - self.design.shape[1]
-        margin = count * math.log1p(student.ppf((1 + LEVEL) / 2, freedom) ** 2 / freedom) / 2
+        margin = self.margin() if margin is None else margin
+        if math.isinf(margin):
+            return -math.inf, math.inf
         others, start = np.delete(self.design, column, axis=1), np.delete(self.parameters, column)
 
         def excess(candidate: float) -> float:
@@ -141,6 +165,89 @@ class Regression:
             return float(brentq(excess, value, value + direction * step, xtol=1e-9))
 
         return end(-1), end(+1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What is known of the time of a new run: scatter between runs, on top of the uncertainty of their typical time.
+
+    log time = offset + first coefficient of the regression + noise. With several regressions (one for each value of a
+    parameter that is fitted besides), the first is the best, and each counts as far as its likelihood allows.
+    """
+
+    fits: tuple[Regression, ...]
+    offsets: tuple[float, ...]
+    others: int = 0
+    """Parameters told apart by comparing the regressions."""
+
+    @property
+    def median(self) -> float:
+        return math.exp(self.offsets[0] + self.fits[0].values[0])
+
+    def quantile(self, share: float) -> float:
+        """The time before which a new run has the event with this probability.
+
+        From Student's t distribution: the end of the interval of the typical time at this level, and the spread of
+        single runs, added in quadrature; the prediction interval of least squares where nothing is censored.
+        """
+        from scipy.stats import t as student
+
+        best = self.fits[0]
+        freedom = best.observed - best.design.shape[1] - self.others
+        if share == 0.5:
+            return self.median
+        if freedom <= 0:
+            return 0.0 if share < 0.5 else math.inf
+        margin = best.margin(abs(2 * share - 1), self.others)
+        end = joint_interval(self.fits, 0, margin, self.offsets)[int(share > 0.5)]
+        centre = math.log(self.median)
+        noise = student.ppf(share, freedom) * best.spread * math.sqrt(best.observed / freedom)
+        return math.exp(centre + math.copysign(math.hypot(end - centre, noise), share - 0.5))
+
+
+def forecast(factors: dict[str, Sequence[float]], target: dict[str, float], times, censored) -> Forecast | None:
+    """The power law of `fit_law` (one group) as a forecast at the factors' values in `target`.
+
+    None where the observed times do not determine it: they must vary each factor that differs from the target.
+    """
+    x = np.column_stack([np.log(np.asarray(factors[name], float) / target[name]) for name in factors])
+    seen = ~np.asarray(censored, bool)
+    columns = reaching(x, seen)
+    if columns is None:
+        return None
+    fit = regress(with_constant(x[:, columns]), np.log(np.asarray(times, float)), seen)
+    return None if fit is None else Forecast((fit,), (0.0,))
+
+
+def joint_interval(fits: Sequence[Regression], column: int, margin: float, offsets=None) -> tuple[float, float]:
+    """The values of offset + coefficient at which the largest likelihood of all fits has fallen by at most `margin`.
+
+    fits: the best first. offsets: one for each fit, zero by default.
+    """
+    best, ends = fits[0], []
+    for fit, offset in zip(fits, offsets or np.zeros(len(fits)), strict=True):
+        left = margin if fit is best else margin - (best.top - fit.top)
+        # At a margin of nearly nothing the interval is a point that bracketing cannot resolve.
+        if left > 1e-9:
+            ends.append(offset + np.array(fit.interval(column, left)))
+    low, high = zip(*ends, strict=True)
+    return float(min(low)), float(max(high))
+
+
+def reaching(x: np.ndarray, seen: np.ndarray) -> list[int] | None:
+    """An independent set of columns of x (N, k) for a regression whose constant is the value at x = 0.
+
+    None where the rows that are seen do not determine that value.
+    """
+    rows = with_constant(x)[seen]
+    here = np.eye(1, x.shape[1] + 1)
+    if not len(rows) or np.linalg.matrix_rank(np.vstack([rows, here])) > np.linalg.matrix_rank(rows):
+        return None
+    return _estimable(x, np.ones((len(x), 1)), seen)[1]
+
+
+def with_constant(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(x)), x])
 
 
 def regress(design: np.ndarray, y: np.ndarray, seen: np.ndarray) -> Regression | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from empirics.laws import fit_exponent, fit_law, typical_times
+from empirics.laws import fit_exponent, fit_law, forecast, typical_times
 from tests import tolerances
 
 SIZES = np.array([32, 64, 128, 256] * 2)
@@ -151,3 +151,40 @@ def test_typical_times_are_geometric_means_with_the_pooled_spread_of_seeds():
     partly = typical_times(tau, censored, cells)
     assert math.isnan(partly["c"][0]) and partly["a"][0] > found["a"][0]
     assert math.isnan(typical_times([3.0], [False], ["a"])["a"][0])
+
+
+def test_a_forecast_is_the_prediction_interval_of_least_squares_where_nothing_is_censored():
+    random = np.random.default_rng(9)
+    tau = times(random, SIZES)
+    law = forecast({"n": SIZES, "W": np.full(8, 4.0)}, {"n": 512, "W": 4.0}, tau, np.zeros(8, bool))
+    x, x0 = np.log(SIZES), math.log(512)
+    line = stats.linregress(x, np.log(tau))
+    s = math.sqrt(((np.log(tau) - line.intercept - line.slope * x) ** 2).sum() / 6)
+    error = s * math.sqrt(1 + 1 / 8 + (x0 - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    centre = line.intercept + line.slope * x0
+    assert law.median == pytest.approx(math.exp(centre), rel=tolerances.LAWS)
+    for share in (0.025, 0.05, 0.3, 0.7, 0.975):
+        expected = math.exp(centre + stats.t.ppf(share, 6) * error)
+        assert law.quantile(share) == pytest.approx(expected, rel=tolerances.LAWS_NELDER_MEAD)
+
+
+def test_a_forecast_covers_new_runs_as_often_as_it_says_with_censored_times():
+    random = np.random.default_rng(10)
+    hits = below = 0
+    for _ in range(60):
+        tau = times(random, SIZES)
+        law = forecast({"n": SIZES}, {"n": 512}, np.minimum(tau, 500), tau > 500)
+        new = times(random, np.array([512]))[0]
+        hits += law.quantile(0.025) <= new <= law.quantile(0.975)
+        below += new < law.quantile(0.25)
+    # Each range holds all but one in two hundred of such counts.
+    assert 50 <= hits <= 60 and 5 <= below <= 26
+
+
+@pytest.mark.parametrize("target", [{"n": 512, "W": 8.0}, {"n": 512, "W": 4.0}])
+def test_nothing_is_forecast_for_a_factor_that_the_times_do_not_vary(target):
+    law = forecast({"n": SIZES, "W": np.full(8, 4.0)}, target, 3.0 * SIZES, np.zeros(8, bool))
+    assert (law is None) == (target["W"] != 4)
+    # Censored times alone do not vary it either.
+    width = np.repeat([4.0, 8.0], 4)
+    assert forecast({"n": SIZES, "W": width}, {"n": 512, "W": 8.0}, 3.0 * SIZES, width == 8) is None
