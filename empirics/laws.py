@@ -123,6 +123,13 @@ class Regression:
         exact = math.isinf(self.parameters[-1])
         return self.parameters[:-1] if exact else self.parameters[:-1] / self.parameters[-1]
 
+    def moved(self, shift: np.ndarray) -> "Regression":
+        """The same regression with `shift` taken from the columns after the first, which is constant."""
+        parameters = self.parameters.copy()
+        parameters[0] += parameters[1:-1] @ shift
+        design = self.design - np.append(0, shift)
+        return dataclasses.replace(self, design=design, parameters=parameters)
+
     @property
     def observed(self) -> int:
         return int(self.seen.sum())

@@ -64,6 +64,8 @@ class Map:
     reference: dict[str, float]
     factors: tuple[str, ...]
     """Those whose powers describe the runs; one that varies only together with others is left out."""
+    rows: np.ndarray = field(repr=False)
+    """log of W/W_0, B/B_0, eta/eta_0 where a time was seen."""
     grid: np.ndarray = field(repr=False)
     fits: tuple[_Fit, ...] = field(repr=False)
     """All (c, g) tried that predict every event that was seen, the best first."""
@@ -141,13 +143,25 @@ class Map:
         tau = predicted_times(n / self.d, self.psi_p_at(setting["W"]), self.t, self.spectrum)
         return {event: self.steps_per_tau_at(setting) * time for event, time in zip(PREDICTED, tau, strict=True)}
 
-    def forecast(self, event: str, n: float) -> Forecast | None:
-        """What is known of the time of a new run on n images at the reference; None if the event is never to come."""
-        tau = [predicted_times(n / self.d, fit.psi_p, self.t, self.spectrum)[PREDICTED.index(event)] for fit in self.used]
-        if math.isinf(tau[0]):
-            return None
-        pairs = [(fit.regression, math.log(time)) for fit, time in zip(self.used, tau, strict=True) if time < math.inf]
-        return Forecast(*zip(*pairs, strict=True), others=1 + self.psi_p_varies)
+    def forecast(self, event: str, n: float, setting: dict[str, float]) -> Forecast | None:
+        """What is known of tau_gen or tau_mem of a new run on n images; None if the event is predicted never to come.
+
+        Raises InputError if the setting differs from all runs in what they do not vary.
+        """
+        shift = {name: math.log(setting[name] / self.reference[name]) for name in self.reference}
+        if laws.reaching(self.rows - list(shift.values()), np.ones(len(self.rows), bool)) is None:
+            raise unreached(setting)
+        moved = np.array([shift[name] for name in self.factors])
+        place, fits, offsets = PREDICTED.index(event), [], []
+        for fit in self.used:
+            psi_p = fit.psi_p * math.exp(fit.power * shift["W"])
+            time = predicted_times(n / self.d, psi_p, self.t, self.spectrum)[place]
+            if math.isfinite(time):
+                fits.append(fit.regression.moved(moved))
+                offsets.append(math.log(time))
+            elif fit is self.best:
+                return None
+        return Forecast(tuple(fits), tuple(offsets), others=1 + self.psi_p_varies)
 
     @property
     def _margin(self) -> float:
@@ -199,16 +213,14 @@ def fit_map(
     t: float,
     spectrum: Spectrum,
     factors: dict[str, np.ndarray],
-    reference: dict[str, float] | None = None,
     psi_p_grid: np.ndarray = PSI_P_GRID,
 ) -> Map:
     """Fit the map (see the head of the module) by maximum likelihood, on grids of c and g.
 
     n: (R,), training points of each run. steps, censored: (R, 2), its times tau_gen and tau_mem in optimizer steps and
-    whether the run ended before the event (then the value is the run's length). factors: W, B, eta, each (R,).
-    reference: a value for each factor; by default the setting of most runs that show a time.
-    Raises InputError if fewer than three times were observed, if no psi_p on the grid predicts all of those, or if they
-    do not reach the reference.
+    whether the run ended before the event (then the value is the run's length). factors: W, B, eta, each (R,). The map's
+    reference is the setting of most runs that show a time.
+    Raises InputError if fewer than three times were observed or no psi_p on the grid predicts all of those.
     """
     seen = ~censored
     if seen.sum() < 3:
@@ -216,18 +228,12 @@ def fit_map(
             f"runs must show at least three generalization or memorization times to fit the map, but {seen.sum()} were "
             "observed"
         )
-    if reference is None:
-        shown = seen.any(axis=1)
-        rows = zip(*(np.asarray(values, float)[shown].tolist() for values in factors.values()), strict=True)
-        reference = dict(zip(factors, Counter(rows).most_common(1)[0][0], strict=True))
+    shown = seen.any(axis=1)
+    settings = zip(*(np.asarray(values, float)[shown].tolist() for values in factors.values()), strict=True)
+    reference = dict(zip(factors, Counter(settings).most_common(1)[0][0], strict=True))
     x = np.column_stack([np.log(np.asarray(factors[name], float) / reference[name]) for name in factors])
     x, y, seen = np.repeat(x, len(FITTED), axis=0), np.log(steps).ravel(), seen.ravel()
     chosen = laws.reaching(x, seen)
-    if chosen is None:
-        raise InputError(
-            "runs must include the setting asked for, or vary what differs from it, but none shows a time at "
-            + ", ".join(f"{name} = {value:g}" for name, value in reference.items())
-        )
     design, kept = laws.with_constant(x[:, chosen]), tuple(list(factors)[k] for k in chosen)
 
     sizes, index = np.unique(n, return_inverse=True)
@@ -248,7 +254,7 @@ def fit_map(
     if not any(fit.power == 0 for fit in fits):
         raise InputError("runs must have times that the theory can have, but no psi_p predicts all those observed")
     fits = tuple(sorted(fits, key=lambda fit: -fit.top))
-    return Map(d, t, spectrum, reference, kept, psi_p_grid, fits)
+    return Map(d, t, spectrum, reference, kept, x[seen], psi_p_grid, fits)
 
 
 def _interpolated(log_grid: np.ndarray, log_tau: np.ndarray, log_psi_p: np.ndarray) -> np.ndarray:
@@ -264,12 +270,7 @@ def _interpolated(log_grid: np.ndarray, log_tau: np.ndarray, log_psi_p: np.ndarr
     return np.where(outside, np.nan, value)
 
 
-def map_of(
-    runs: Sequence[RunTimes],
-    t: float,
-    reference: dict[str, float] | None = None,
-    psi_p: float | None = None,
-) -> Map:
+def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Map:
     """The map of measured runs on one data set that differ in n, W, B, eta and seed alone.
 
     t: diffusion time of the losses. psi_p: hidden units per dimension that stand for every network, fitted if None.
@@ -284,7 +285,14 @@ def map_of(
     n = np.array([run.record.config.n for run in runs])
     grid = PSI_P_GRID if psi_p is None else np.array([psi_p])
     factors = {name: np.array([setting(run)[name] for run in runs]) for name in FACTORS}
-    return fit_map(n, steps, censored, d, t, spectrum, factors, reference, grid)
+    return fit_map(n, steps, censored, d, t, spectrum, factors, grid)
+
+
+def unreached(setting: dict[str, float]) -> InputError:
+    return InputError(
+        "runs must show times at the setting asked for, or vary what differs from it, but none does at "
+        + ", ".join(f"{name} = {value:g}" for name, value in setting.items())
+    )
 
 
 def setting(run: RunTimes) -> dict[str, float]:

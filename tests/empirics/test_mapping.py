@@ -120,17 +120,24 @@ def test_an_interval_that_reaches_the_end_of_the_values_tried_is_open():
 
 
 def test_a_setting_that_the_runs_do_not_reach_is_refused():
-    found = fit_varied(varied(noise=0.05), reference={"W": 32.0, "B": 4.0, "eta": 1.0})
-    assert found.steps_per_tau.low < 7 / 32 / 4 < found.steps_per_tau.high
-    with pytest.raises(InputError, match="none shows a time at W = 8, B = 1, eta = 2"):
-        fit_varied(varied(), reference={"W": 8.0, "B": 1.0, "eta": 2.0})
+    found = fit_varied(varied(noise=0.05))
+    assert found.forecast("gen", 64, {"W": 32.0, "B": 4.0, "eta": 1.0}) is not None
+    with pytest.raises(InputError, match="none does at W = 8, B = 1, eta = 2"):
+        found.forecast("gen", 64, {"W": 8.0, "B": 1.0, "eta": 2.0})
 
 
-def test_the_forecast_of_a_new_run_is_the_theory_with_the_scatter_of_the_runs():
-    found = fit_varied(varied(noise=0.1), reference={"W": 16.0, "B": 1.0, "eta": 1.0})
-    law = found.forecast("mem", 256)
-    exact = 7 / 16 * mapping.predicted_times(256 / D, 16.0, T, SPECTRUM)[2]
+@pytest.mark.parametrize("there", [{"W": 16.0, "B": 1.0, "eta": 1.0}, {"W": 4.0, "B": 2.0, "eta": 1.0}])
+def test_the_forecast_of_a_new_run_is_the_theory_with_the_scatter_of_the_runs(there):
+    found = fit_varied(varied(noise=0.1))
+    law = found.forecast("mem", 256, there)
+    exact = 7 / there["W"] / there["B"] * mapping.predicted_times(256 / D, 16.0, T, SPECTRUM)[2]
     assert law.quantile(0.025) < exact < law.quantile(0.975)
     # Wider than the scatter alone, by the uncertainty of the map.
     assert law.quantile(0.975) / law.quantile(0.025) > found.residual_factor ** (2 * 1.96)
-    assert law.quantile(0.5) == law.median == pytest.approx(found.steps(256, found.reference)["mem"])
+    assert law.quantile(0.5) == law.median == pytest.approx(found.steps(256, there)["mem"])
+
+
+def test_an_event_that_is_never_to_come_has_no_forecast():
+    found = fit(truth(), grid=GRID[1:2])
+    assert found.forecast("mem", 1e6, found.reference) is None
+    assert found.forecast("gen", 1e6, found.reference) is not None
