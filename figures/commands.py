@@ -124,7 +124,7 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
 
 
 def figures(
-    name: Literal["all", "windows", "spectrum"] = "all",
+    name: Literal["all", "windows", "spectrum", "scaling"] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
     runs: Path | None = None,
