@@ -94,8 +94,6 @@ def draw(out: Path, results: Results) -> dict[str, report.Picture]:
     """Write every figure as PDF and PNG; return them as the report's pictures, by name."""
     from figures import learning_curves, overlay, phase_diagram, samples, simulation, training
 
-    t = results.overlay.attrs["t"]
-    before_and_after = samples.before_and_after(results.records)
     drawn = {
         "learning_curves": (
             learning_curves.build(results.curves),
@@ -110,15 +108,13 @@ def draw(out: Path, results: Results) -> dict[str, report.Picture]:
             "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
         ),
         "training": (
-            training.build(results.records, t),
-            "Measured losses of the U-Nets, and the fraction of their samples that are copies of training images "
-            "(nearest training image closer than a third of the second nearest; bands: 95 % intervals).",
+            training.build(training.calculate(results.records)),
+            training.CAPTION,
         ),
         "overlay": (overlay.build(results.overlay), "Measured times (markers) over predicted ones (lines)."),
         "samples": (
-            samples.build(before_and_after),
-            "Samples of one network (the first ones, not the best) above the training images nearest to them; "
-            "framed: copies (nearest training image closer than a third of the second nearest).",
+            samples.build(samples.calculate(results.records)),
+            samples.CAPTION,
         ),
     }
     pictures = {}

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import matplotlib.colors
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from theory.files import written_whole
 
@@ -61,6 +63,13 @@ def ordered(count: int) -> list[str]:
     return [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](0.85 * k / max(count - 1, 1))) for k in range(count)]
 
 
+def plain_log(axis: Axis) -> None:
+    """Label a logarithmic axis of few decades with plain numbers: 0.01, 0.02, 0.05, 0.1."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def new(width: float = SINGLE, height: float = 2.5) -> Figure:
     """An empty figure of the given size in inches, free of pyplot's global state, that leaves room for its labels."""
     return Figure(figsize=(width, height), layout="constrained")
@@ -95,8 +104,9 @@ def save_both(build: Callable[["xarray.Dataset", float], Figure], data: "xarray.
 
 
 def decade(value: float) -> str:
-    """A number of any size as mathtext to two digits: 340, 1.2 x 10^5."""
+    """A number of any size as mathtext to two digits: 340, 1.2 x 10^5, 10^4."""
     if not 0.01 <= abs(value) < 1e4:
         mantissa, exponent = f"{value:.1e}".split("e")
-        return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+        factor = "" if mantissa == "1.0" else rf"{mantissa}\times"
+        return rf"${factor}10^{{{int(exponent)}}}$"
     return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"

@@ -1,46 +1,61 @@
 """Measured training: train and test loss and the memorized fraction against steps, one colour for each n."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
+from figures.histories import by_n, histories, one_setting
+
+if TYPE_CHECKING:
+    import xarray
+
+    from empirics.runs import RunRecord
+
+CAPTION = (
+    "Measured train and test losses of networks that differ in the number n of training images (and in seeds), and the "
+    "fraction f_mem of their samples that are copies of training images (nearest training image closer than a third of "
+    "the second nearest; bands: 95 % intervals)."
+)
+
+
+def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
+    """The curves of the runs that differ in n and seed alone, of the setting with the most n."""
+    return histories(one_setting(records))
 
 
 @style.styled
-def build(records: Sequence, t: float) -> Figure:
-    """Draw the losses at diffusion time t (above) and f_mem with its 95 % interval (below) against optimizer steps.
-
-    records: empirics.runs.RunRecord of any training-set sizes; runs that differ in the seed alone share a colour.
-    """
-    figure = style.new(style.SINGLE, 3.6)
-    losses, copies = figure.subplots(2, 1, sharex=True)
-    sizes = sorted({record.config.n for record in records})
-    colours = dict(zip(sizes, style.ordered(len(sizes)), strict=True))
-    for record in records:
-        # A logarithmic axis has no place for the loss before the first step.
-        seen = record.steps > 0
-        steps, colour = record.steps[seen], colours[record.config.n]
-        train, test = record.loss(t)
-        losses.plot(steps, train[seen], color=colour, linestyle="--", linewidth=0.9)
-        losses.plot(steps, test[seen], color=colour)
-        copies.plot(steps, record.f_mem[seen], color=colour)
-        copies.fill_between(
-            steps, record.f_mem_low[seen], record.f_mem_high[seen], color=colour, alpha=0.15, linewidth=0
-        )
-    losses.set_xscale("log")
-    losses.set_ylabel(f"denoising loss at t = {t:g}")
+def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
+    """Draw losses and f_mem against optimizer steps, below one another in one column and side by side in two."""
+    if width > style.SINGLE:
+        figure = style.new(width, 2.6)
+        losses, copies = figure.subplots(1, 2)
+    else:
+        figure = style.new(width, 4.0)
+        losses, copies = figure.subplots(2, 1, sharex=True)
+    groups = by_n(data)
+    colours = style.ordered(len(groups))
+    for colour, (_, runs) in zip(colours, groups, strict=True):
+        for _, run in runs.groupby("run"):
+            run = run.squeeze("run")
+            losses.plot(run.step, run.train, color=colour, linestyle="--", linewidth=0.9)
+            losses.plot(run.step, run.test, color=colour)
+            copies.plot(run.step, run.f_mem, color=colour)
+            copies.fill_between(run.step, run.f_mem_low, run.f_mem_high, color=colour, alpha=0.15, linewidth=0)
+    losses.set_ylabel(f"denoising loss at t = {data.attrs['t']:g}")
     copies.set_ylabel(r"memorized fraction $f_{mem}$")
-    copies.set_xlabel("optimizer steps")
-    highest = max(record.f_mem_high.max() for record in records)
+    for axes in (losses, copies):
+        axes.set_xscale("log")
+    for axes in (losses, copies) if width > style.SINGLE else (copies,):
+        axes.set_xlabel("optimizer steps")
+    highest = float(data.f_mem_high.max()) if data.f_mem_high.notnull().any() else 0.0
     copies.set_ylim(-0.02 * highest, max(1.1 * highest, 0.05))
-    copies.legend(handles=[Line2D([], [], color=colours[n], label=f"n = {n}") for n in sizes], loc="upper left")
-    losses.legend(
-        handles=[
-            Line2D([], [], color=style.BLACK, label="test"),
-            Line2D([], [], color=style.BLACK, linestyle="--", linewidth=0.9, label="train"),
-        ],
-        loc="lower left",
-    )
+    if not data.f_mem.notnull().any():
+        copies.text(0.5, 0.5, "no samples were generated", transform=copies.transAxes, ha="center")
+    handles = [Line2D([], [], color=colour, label=f"n = {n:,}") for colour, (n, _) in zip(colours, groups)]
+    kinds = {"test loss": "-", "train loss": "--"}
+    handles += [Line2D([], [], color=style.GREY, linestyle=line, label=label) for label, line in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if width <= style.SINGLE else len(handles))
     return figure

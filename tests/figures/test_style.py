@@ -8,21 +8,25 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from empirics.runs import find
-from figures import learning_curves, overlay, phase_diagram, samples, simulation, style, training
+from figures import learning_curves, measured_windows, overlay, phase_diagram, samples, simulation, style, training
 from tests.figures import made
 
 
-@pytest.fixture(params=["learning_curves", "simulation", "phase_diagram", "overlay", "training", "samples"])
+BUILT = {
+    "learning_curves": lambda runs, width: learning_curves.build(made.curves(), width),
+    "simulation": lambda runs, width: simulation.build(made.curves(), width),
+    "phase_diagram": lambda runs, width: phase_diagram.build(made.diagram(), width),
+    "overlay": lambda runs, width: overlay.build(made.overlay()),
+    "training": lambda runs, width: training.build(training.calculate(runs), width),
+    "samples": lambda runs, width: samples.build(samples.calculate(runs), width),
+    "measured_windows": lambda runs, width: measured_windows.build(measured_windows.calculate(runs), width),
+}
+
+
+@pytest.fixture(params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str)
 def figure(request, runs):
-    records = find(runs)
-    return {
-        "learning_curves": lambda: learning_curves.build(made.curves()),
-        "simulation": lambda: simulation.build(made.curves()),
-        "phase_diagram": lambda: phase_diagram.build(made.diagram()),
-        "overlay": lambda: overlay.build(made.overlay()),
-        "training": lambda: training.build(records, 0.01),
-        "samples": lambda: samples.build(samples.before_and_after(records)),
-    }[request.param]()
+    name, width = request.param
+    return BUILT[name](find(runs), width)
 
 
 def test_text_is_at_least_seven_points_at_column_width(figure):
@@ -55,8 +59,8 @@ def test_saved_as_pdf_with_embedded_truetype_fonts_and_as_png(figure, tmp_path):
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
-    first = style.save(learning_curves.build(made.curves()), tmp_path / "a")
-    second = style.save(learning_curves.build(made.curves()), tmp_path / "b")
+    first = style.save(learning_curves.build(made.curves(), width), tmp_path / "a")
+    second = style.save(learning_curves.build(made.curves(), width), tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
