@@ -1,4 +1,4 @@
-"""Where a run goes on after it was stopped: weights and their average, optimizer state, step.
+"""Where a run goes on after it was stopped: weights and their average, optimizer state, step, state of the callback.
 
 Randomness needs no state (see randomness.py). The last two are kept, so that a damaged one costs little.
 """
@@ -13,10 +13,10 @@ from empirics import store
 log = logging.getLogger(__name__)
 
 
-def save(directory: Path, key: str, step: int, elapsed: float, network, optimizer, average=None) -> None:
+def save(directory: Path, key: str, step: int, elapsed: float, network, optimizer, average=None, stopper=None) -> None:
     """Write the checkpoint of `step`, then drop all but the last two. `elapsed` is training time so far in seconds.
 
-    average: the moving average of the network's weights, if there is one.
+    average: the moving average of the network's weights, if there is one. stopper: a StopBeforeMemorization, likewise.
     """
     arrays = {f"network.{name}": _array(tensor) for name, tensor in network.state_dict().items()}
     if average is not None:
@@ -25,12 +25,17 @@ def save(directory: Path, key: str, step: int, elapsed: float, network, optimize
         for name, value in state.items():
             if value is not None:
                 arrays[f"optimizer.{index}.{name}"] = _array(value)
-    store.save(directory / f"{step:09d}.safetensors", arrays, {"key": key, "step": step, "elapsed": elapsed})
+    facts = {"key": key, "step": step, "elapsed": elapsed}
+    if stopper is not None:
+        state = stopper.state_dict()
+        arrays |= {f"best.{name}": _array(tensor) for name, tensor in state["best"].items()}
+        facts["checks"] = state["checks"]
+    store.save(directory / f"{step:09d}.safetensors", arrays, facts)
     for old in sorted(directory.glob("*.safetensors"))[:-2]:
         old.unlink()
 
 
-def restore(directory: Path, key: str, network, optimizer, average=None) -> tuple[int, float]:
+def restore(directory: Path, key: str, network, optimizer, average=None, stopper=None) -> tuple[int, float]:
     """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is none."""
     for path in sorted(directory.glob("*.safetensors"), reverse=True):
         try:
@@ -41,15 +46,15 @@ def restore(directory: Path, key: str, network, optimizer, average=None) -> tupl
             log.warning("%s; going on from the checkpoint before it", error)
             path.unlink()
             continue
-        _load(arrays, network, optimizer, average)
+        _load(arrays, facts, network, optimizer, average, stopper)
         return facts["step"], facts["elapsed"]
     return 0, 0.0
 
 
-def _load(arrays: dict[str, np.ndarray], network, optimizer, average) -> None:
+def _load(arrays: dict[str, np.ndarray], facts: dict, network, optimizer, average, stopper) -> None:
     import torch
 
-    weights, state = {"network": {}, "average": {}}, {}
+    weights, state = {"network": {}, "average": {}, "best": {}}, {}
     for name, array in arrays.items():
         part, rest = name.split(".", 1)
         if part in weights:
@@ -60,6 +65,8 @@ def _load(arrays: dict[str, np.ndarray], network, optimizer, average) -> None:
     network.load_state_dict(weights["network"])
     if average is not None:
         average.load_state_dict(weights["average"])
+    if stopper is not None:
+        stopper.load_state_dict({"checks": facts["checks"], "best": weights["best"]})
     # The optimizer's settings come from the config, of which the key is a hash; only its state is stored.
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 

@@ -51,13 +51,17 @@ def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CO
              on_run: Callable[[], None] = lambda: None) -> dict[str, list[Finding]]:
     """The findings of each data set among the records; those that diverged or generate no samples are left out.
 
+    So are runs that stopped early: what the claims say of a run's end does not hold of them, and their end was chosen by
+    the curves that are measured.
+
     space: feature space of SWD and FID. on_run: called after each run was read; its metrics take a while at first.
     Raises InputError if no run with two milestones is left.
     """
     space = feature_space(space) if isinstance(space, str) else space
     measured: dict[str, list[_Measured]] = {}
     for record in records:
-        if record.config.samples and len(record.steps) > 1 and record.status != "diverged":
+        whole = record.status not in ("diverged", "stopped early")
+        if record.config.samples and len(record.steps) > 1 and whole:
             measured.setdefault(record.config.data, []).append(_Measured.of(record, space))
         on_run()
     if not measured:

@@ -97,7 +97,7 @@ def _configs(preset: str | None, grid: Grid, config: TrainConfig) -> list[TrainC
 
 
 def runs(runs_root: Path = RUNS_ROOT, /, json: bool = False) -> None:
-    """List runs: finished, diverged (a result too), running, or stopped and ready to go on.
+    """List runs: finished, stopped early or diverged (results too), running, or stopped and ready to go on.
 
     Args:
         runs_root: folder of runs.

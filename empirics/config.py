@@ -77,6 +77,9 @@ class TrainConfig:
     """Deterministic DDIM steps per generated image."""
     precision: Precision = "float32"
     """Arithmetic of the network."""
+    stop: float = 0.0
+    """Stop before the network memorizes, judged at the milestones, at the latest when f_mem exceeds this fraction (its lower
+    95 % bound), and keep the weights with the lowest test loss; 0: train for all steps."""
 
     def check(self) -> None:
         """Raise InputError for a value that no run can have. What depends on the data set is checked with the data.
@@ -88,7 +91,7 @@ class TrainConfig:
             count(name, getattr(self, name))
         for name in ("seed", "samples", "copies", "warmup"):
             count(name, getattr(self, name), least=0)
-        for name in ("momentum", "dropout", "ema"):
+        for name in ("momentum", "dropout", "ema", "stop"):
             if not 0 <= finite(name, getattr(self, name)) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, but {getattr(self, name)!r} was given")
         # The second nearest training image must exist, for f_mem.
@@ -107,6 +110,8 @@ class TrainConfig:
             raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
         if self.network != "unet" and self.dropout:
             raise InputError(f"dropout must be 0 for the network {self.network}, but {self.dropout!r} was given")
+        if self.stop and not self.samples:
+            raise InputError(f"stop must be 0 without samples, among which copies are found, but {self.stop!r} was given")
         self._check_train_time()
         if self.first_milestone >= self.steps:
             raise InputError(

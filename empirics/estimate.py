@@ -53,8 +53,8 @@ def _cost(config: TrainConfig) -> Cost:
     calls = images / _FORWARD_BATCH + config.sampling_steps
     pixels = shape[0] * shape[1] * shape[2]
     numbers = (config.n + min(config.test_images, held_out)) * (len(config.loss_times) + 1) + 4 * config.samples
-    # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages.
-    copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema)
+    # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best weights.
+    copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema) + bool(config.stop)
     return Cost(
         seconds=config.steps * (fixed + per_image * config.batch_size)
         + milestones * _FORWARD_SHARE * (calls * fixed + images * per_image),

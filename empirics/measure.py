@@ -18,7 +18,7 @@ EVENTS = ("gen", "gap", "mem", "copy", "half")
 # measured: runs that agree in all else are replicates or differ in n.
 _NOT_SETTING = {
     "n", "seed", "half", "steps", "milestones", "first_milestone", "loss_times", "loss_draws", "test_images", "samples",
-    "sampling_steps",
+    "sampling_steps", "stop",
 }
 SETTING = tuple(field.name for field in dataclasses.fields(TrainConfig) if field.name not in _NOT_SETTING)
 # Below this share of its highest value f_mem still rises.
@@ -38,7 +38,8 @@ class Time:
 class RunTimes:
     """The times of one run; gen, gap and mem are those of theory.timescales, read off one loss.
 
-    copy: f_mem's lower 95 % bound exceeds 1 %. half: f_mem reaches half its final value, once copies have appeared.
+    copy: f_mem's lower 95 % bound exceeds 1 %. half: f_mem reaches half its final value, once copies have appeared; not
+    known of a run that was stopped early.
     Between milestones, log-step is interpolated.
     """
 
@@ -116,7 +117,8 @@ def times_of(record: RunRecord, t: float | None = None, floor: float | None = No
     floor: a test loss that stands in for the run's lowest in tau_gen (see theory.timescales).
     """
     _, t = _problem(record, t)
-    times = _read(record.steps, *record.loss(t), record.initial(t)[1], record.f_mem, record.f_mem_low, floor)
+    times = _read(record.steps, *record.loss(t), record.initial(t)[1], record.f_mem, record.f_mem_low, floor,
+                  record.status)
     return RunTimes(record, **times, floor=floor)
 
 
@@ -142,7 +144,8 @@ def time_intervals(
     for _ in range(_DRAWS):
         train, test = map(resampled, images)
         f_mem = resampled(memorized)
-        times = _read(record.steps, train, test, record.initial(t)[1], f_mem, lower_bound(f_mem, samples), floor)
+        times = _read(record.steps, train, test, record.initial(t)[1], f_mem, lower_bound(f_mem, samples), floor,
+                      record.status)
         for event, time in times.items():
             draws[event].append(math.inf if time.censored else time.value)
     return {event: tuple(np.quantile(values, [0.025, 0.975], method="nearest").tolist())
@@ -175,10 +178,13 @@ def lower_bound(fraction: np.ndarray, samples: int) -> np.ndarray:
     return binom.ppf(0.025, samples, fraction) / samples if samples else fraction
 
 
-def _read(steps, train, test, initial: float, f_mem, f_mem_low, floor: float | None) -> dict[str, Time]:
+def _read(
+    steps, train, test, initial: float, f_mem, f_mem_low, floor: float | None, status: str
+) -> dict[str, Time]:
     times = timescales_of_curves(steps, train, test, initial, floor)
     copy = first_crossing(steps, f_mem_low - COPY_LEVEL)
-    half = first_crossing(steps, f_mem - f_mem[-1] / 2) if math.isfinite(copy) else math.inf
+    final = math.isfinite(copy) and status != "stopped early"
+    half = first_crossing(steps, f_mem - f_mem[-1] / 2) if final else math.inf
 
     def time(value: float) -> Time:
         return Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)

@@ -91,11 +91,11 @@ class Probe:
         return sampling_noise(self.config.seed, self.config.samples, self.images)
 
 
-def image_losses(network, images, k: int | None, draws: int, seed: int, split: str):
+def image_losses(network, images, k: int | None, draws: int, seed: int, split: str, batch_size: int = _BATCH):
     """Loss (N,) of each of the images (N, C, H, W), mean over `draws` draws of noise that are the same at each call.
 
     k: the DDPM step; None: all steps, stratified over the draws. seed, split: what the noise is drawn from. Leaves
-    torch's global generator as it is.
+    torch's global generator as it is. batch_size: images in one call of the network.
     """
     import torch
 
@@ -108,7 +108,7 @@ def image_losses(network, images, k: int | None, draws: int, seed: int, split: s
             steps = (place * STEPS).long().clamp(max=STEPS - 1)
         else:
             steps = torch.full((len(images),), k, device=images.device)
-        total += _errors(network, images, steps, noise)
+        total += _errors(network, images, steps, noise, batch_size)
     return total / draws
 
 
@@ -120,15 +120,15 @@ def sampling_noise(seed: int, count: int, images):
     return torch.randn((count, *images.shape[1:]), generator=random, device=images.device)
 
 
-def generated(network, noise, steps: int, bound: float | None):
+def generated(network, noise, steps: int, bound: float | None, batch_size: int = _BATCH):
     """Images (S, C, H, W) generated from noise (S, C, H, W) by `steps` steps of DDIM, in batches."""
     import torch
 
-    return torch.cat([ddim(network, batch, steps, bound) for batch in noise.split(_BATCH)])
+    return torch.cat([ddim(network, batch, steps, bound) for batch in noise.split(batch_size)])
 
 
-def _errors(network, images, k, noise):
+def _errors(network, images, k, noise, batch_size=_BATCH):
     import torch
 
-    parts = zip(images.split(_BATCH), k.split(_BATCH), noise.split(_BATCH), strict=True)
+    parts = zip(images.split(batch_size), k.split(batch_size), noise.split(batch_size), strict=True)
     return torch.cat([denoising_errors(network, *part) for part in parts])

@@ -15,7 +15,8 @@ from theory.errors import InputError
 class Progress:
     """A run and how far it has come.
 
-    status: 'finished' or 'diverged', which are results; 'running', a process works on it; 'stopped', none does.
+    status: 'finished', 'stopped early' (by `stop` in its config) or 'diverged', which are results; 'running', a process
+    works on it; 'stopped', none does.
     step: the last recorded or saved one. wall_time: seconds spent up to that step.
     """
 

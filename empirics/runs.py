@@ -3,6 +3,7 @@
     <root>/<key>/run.json                          config, status, versions, device, wall time
     <root>/<key>/milestones/<step>.safetensors     what empirics.milestones records
     <root>/<key>/checkpoints/<step>.safetensors    where the run goes on
+    <root>/<key>/best.safetensors                  with the config's `stop`: the weights with the lowest test loss
 
 Reading needs no torch.
 """
@@ -45,7 +46,7 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """'running' (or stopped before its end), 'finished' or 'diverged'."""
+        """'running' (or interrupted), or a result: 'finished', 'stopped early' by its config's `stop`, or 'diverged'."""
         return self.facts["status"]
 
     @property

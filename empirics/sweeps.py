@@ -87,7 +87,7 @@ def measured_costs(configs: Sequence[TrainConfig], workers: int, scheduler: str 
 
 
 def ended(directory: Path) -> bool:
-    """Whether the run recorded there is finished or diverged."""
+    """Whether the run recorded there is finished, stopped early or diverged."""
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
 
 
@@ -185,7 +185,7 @@ class _Bars:
         self._all.update(sum(self._steps.values()) - self._all.n)
 
     def end(self, config: TrainConfig, outcome: str) -> None:
-        # A diverged run is over before its last step.
+        # A run that diverged or stopped early is over before its last step.
         self._steps[config.key] = self._length[config.key]
         if config.key in self._of_run:
             self._of_run.pop(config.key).close()

@@ -16,6 +16,7 @@ import numpy as np
 
 from empirics import checkpoints, datasets, runs
 from empirics.config import TrainConfig
+from empirics.metrics import memorized_fraction
 from empirics.randomness import derived_seed
 from theory.errors import InputError, count
 
@@ -30,7 +31,8 @@ def train(
 
     A run that is stopped at any moment and started again ends with the numbers of one that was not: on the CPU, with
     the same number of threads, to the last bit. A finished run is returned as it is. A loss that is no longer finite
-    ends the run with status 'diverged', which is a result.
+    ends the run with status 'diverged', and the config's `stop` with 'stopped early'; both are results. With `stop`, the
+    weights with the lowest test loss before copies are kept in `best.safetensors` (see stopping.py).
 
     Args:
         config: of the run.
@@ -76,6 +78,7 @@ def _train(
     from empirics.batches import Batches
     from empirics.milestones import Probe
     from empirics.networks import network_of
+    from empirics.stopping import Check, StopBeforeMemorization
 
     # Accelerate keeps one precision per process; the run's own config decides.
     AcceleratorState._reset_state()
@@ -90,9 +93,13 @@ def _train(
     measured = accelerator.prepare_model(average.module, evaluation_mode=True) if average else network
     images = torch.from_numpy(images).to(device)
     batches = Batches(config, images)
-    probe = Probe(config, images, torch.from_numpy(data.held_out).to(device), batches, data.bound)
+    held_out = torch.from_numpy(data.held_out).to(device)
+    probe = Probe(config, images, held_out, batches, data.bound)
+    stopper = None
+    if config.stop:
+        stopper = StopBeforeMemorization(images, held_out, directory / "best.safetensors", risk=config.stop)
 
-    step, elapsed = checkpoints.restore(directory / "checkpoints", config.key, plain, optimizer, average)
+    step, elapsed = checkpoints.restore(directory / "checkpoints", config.key, plain, optimizer, average, stopper)
     facts = {
         "key": config.key,
         "config": dataclasses.asdict(config),
@@ -116,7 +123,7 @@ def _train(
         runs.write_facts(directory, facts | {"status": status, "wall_time": spent()})
 
     def save(step: int) -> None:
-        checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer, average)
+        checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer, average, stopper)
 
     def record(step: int) -> bool:
         """Measure, unless the losses are no longer finite; says whether they are."""
@@ -124,6 +131,10 @@ def _train(
         if not all(np.isfinite(milestone[name]).all() for name in ("train_loss", "test_loss", "d1")):
             return False
         runs.write_milestone(directory, step, milestone)
+        if stopper:
+            f_mem, low, _ = memorized_fraction(milestone["d1"], milestone["d2"])
+            train_loss, test_loss = (float(milestone[name][0].mean()) for name in ("train_loss", "test_loss"))
+            stopper.judge(Check(step, train_loss, test_loss, f_mem, low), average.module if average else plain)
         save(step)
         return True
 
@@ -132,7 +143,7 @@ def _train(
         record(0)
     on_step(step)
     saved = time.monotonic()
-    while step < config.steps:
+    while step < config.steps and not (stopper and stopper.reason):
         loss = train_step(config, network, optimizer, batches, step)
         if average:
             average.update_parameters(plain)
@@ -147,7 +158,9 @@ def _train(
             save(step)
             saved = time.monotonic()
         on_step(step)
-    close("finished")
+    if stopper:
+        facts |= {"stop_reason": stopper.outcome.reason, "best_step": stopper.outcome.best_step}
+    close("finished" if step == config.steps else "stopped early")
 
 
 def train_step(config: TrainConfig, network, optimizer, batches, step: int):
