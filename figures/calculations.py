@@ -37,9 +37,9 @@ class GridFlags:
 
 
 def regimes(
-    problem: ProblemFlags, grid: GridFlags, tau: float, floor: Floor, resume: Path | None = None
+    problem: ProblemFlags, grid: GridFlags, tau: float | tuple[float, ...], floor: Floor, resume: Path | None = None
 ) -> "xarray.Dataset":
-    """The Dataset of theory.phase_diagram for these flags, with the phase at training time tau.
+    """The Dataset of theory.phase_diagram for these flags, with the phase at each training time tau.
 
     resume: where the rows of an interrupted diagram are kept, and taken up again.
     """

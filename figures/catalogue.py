@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import scaling, spectrum, style, windows
+from figures import phase_diagram, scaling, spectrum, style, windows
 from figures.kept import kept
 from theory.commands import ProblemFlags
 from theory.errors import InputError
@@ -38,6 +38,7 @@ class Measured:
 
 FIGURES: dict[str, Theory | Measured] = {
     "windows": Theory(windows.CAPTION, windows.calculate, windows.build),
+    "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
     "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
     "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
 }

@@ -5,7 +5,7 @@ from typing import Literal
 
 from figures.calculations import Floor, GridFlags, finite_network, regimes
 from theory.commands import ModelFlags, ProblemFlags, as_table
-from theory.errors import count
+from theory.errors import InputError, count
 from theory.files import save_dataset, writable_file, writable_folder
 
 
@@ -19,7 +19,8 @@ def phase_diagram(
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
 
     Saves tau_gen, tau_mem, tau_gap, the phase at training time tau and the lines between the phases as NetCDF, and a
-    figure (PDF and PNG) beside it. Interrupted, it leaves the finished rows beside `out`, and the same command goes on.
+    figure (PDF and PNG, for one column and for two) beside it. Interrupted, it leaves the finished rows beside `out`,
+    and the same command goes on.
 
     Args:
         problem: What is learned.
@@ -37,13 +38,14 @@ def phase_diagram(
     from figures.phase_diagram import build
 
     print(findings.phases(diagram))
-    _report_files(out, *style.save(build(diagram), out))
+    _report_files(out, *style.save_both(build, diagram, out))
 
 
 def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
     """Simulate one finite network exactly and lay it over the prediction.
 
-    Prints what it will cost, then both side by side; saves them as NetCDF, and a figure (PDF and PNG) beside it.
+    Prints what it will cost, then both side by side; saves them as NetCDF, and a figure (PDF and PNG, for one
+    column and for two) beside it.
 
     Args:
         model: The network and its data.
@@ -66,7 +68,7 @@ def simulate(model: ModelFlags, d: int = 100, seed: int = 0, out: Path = Path("o
 
     print(as_table(data))
     print(findings.simulated(data))
-    _report_files(out, *style.save(build(data), out))
+    _report_files(out, *style.save_both(build, data, out))
 
 
 def overlay(
@@ -124,7 +126,7 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
 
 
 def figures(
-    name: Literal["all", "windows", "spectrum", "scaling"] = "all",
+    name: Literal["all", "windows", "phases", "spectrum", "scaling"] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
     runs: Path | None = None,
@@ -149,8 +151,36 @@ def figures(
         _report_files(*written)
 
 
+def explore(runs: Path | None = None, port: int = 5006, open: bool = True) -> None:
+    """Explore the theory on a local page: sliders, and curves, spectrum and phase diagram that follow them.
+
+    The page is served by this machine to this machine, and needs no internet; Ctrl-C ends it.
+
+    Args:
+        runs: Folder of recorded runs to lay over: their losses and, on the phase diagram, their regimes. They may
+            differ in n, width, batch size, learning rate and seed.
+        port: Port of the local server; 0 takes any that is free.
+        open: Also open the page in the default browser.
+    """
+    if count("port", port, least=0) > 65535:
+        raise InputError(f"port must be at most 65535, but {port} was given")
+
+    from empirics.runs import find
+    from figures.explorer_runs import measured
+    from figures.explorer_server import serve
+
+    serve(port, lambda: measured(find(runs)) if runs else [], browser=open)
+
+
 def _report_files(*paths: Path) -> None:
     print("written: " + ", ".join(str(path) for path in paths))
 
 
-COMMANDS = {"phase-diagram": phase_diagram, "simulate": simulate, "overlay": overlay, "demo": demo, "figures": figures}
+COMMANDS = {
+    "phase-diagram": phase_diagram,
+    "simulate": simulate,
+    "overlay": overlay,
+    "demo": demo,
+    "figures": figures,
+    "explore": explore,
+}

@@ -16,25 +16,33 @@ LABELS = {"train": "train loss", "test": "test loss", "score": "score error"}
 
 
 @style.styled
-def build(curves: "xarray.Dataset") -> Figure:
-    """Draw a prediction (see theory.commands.prediction): losses above, score error below, times marked.
+def build(curves: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
+    """Draw a prediction (see theory.commands.prediction): losses and score error, times marked.
 
     curves: train, test and score over dimension tau, and attributes tau_gen, tau_mem, tau_gap, all in
     steps x learning rate / d^2.
     """
-    figure, losses, score = panels(curves)
+    figure, losses, score = panels(curves, width)
     for name, axes in (("train", losses), ("test", losses), ("score", score)):
         axes.plot(curves.tau, curves[name], color=style.LOSS_COLOURS[name], label=LABELS[name])
     figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
-def panels(curves: "xarray.Dataset") -> tuple[Figure, Axes, Axes]:
-    """An empty figure with the axes, the shaded window and the marked times that suit `curves`."""
-    figure = style.new(style.SINGLE, 3.7)
-    losses, score = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    losses.set_xscale("log")
-    losses.set_xlim(curves.tau.values[0], curves.tau.values[-1])
+def panels(curves: "xarray.Dataset", width: float) -> tuple[Figure, Axes, Axes]:
+    """An empty figure with the axes, the shaded window and the marked times that suit `curves`.
+
+    Losses above the score error in one column, beside it in two.
+    """
+    if width > style.SINGLE:
+        figure = style.new(width, 2.9)
+        losses, score = figure.subplots(1, 2)
+    else:
+        figure = style.new(width, 3.7)
+        losses, score = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    for axes in (losses, score):
+        axes.set_xscale("log")
+        axes.set_xlim(curves.tau.values[0], curves.tau.values[-1])
     # After tau_mem the test loss runs away: what matters happens below the loss before training.
     low = float(min(curves.train.min(), curves.test.min()))
     fall = float(curves.test.values[0] - curves.test.min())
@@ -42,7 +50,8 @@ def panels(curves: "xarray.Dataset") -> tuple[Figure, Axes, Axes]:
     losses.set_ylabel(r"loss per dimension")
     score.set_yscale("log")
     score.set_ylabel("score error")
-    score.set_xlabel(r"training time $\tau$ = steps $\times$ learning rate / $d^2$")
+    for axes in (losses, score) if width > style.SINGLE else (score,):
+        axes.set_xlabel(r"training time $\tau$ = steps $\times$ learning rate / $d^2$")
     mark(curves.attrs, losses, score)
     return figure, losses, score
 

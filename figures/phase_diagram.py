@@ -1,24 +1,32 @@
-"""The phase diagram: what a network of p units has learned from n points at one time, and the contours of tau_mem.
+"""The phase diagram: what a network of p units has learned from n points after training for some time.
 
-tau_mem diverges at the threshold n*(p), where a grid shows steps. So the colours are drawn on a finer grid, from the
-data set's exact boundary lines and from tau_gen, which is smooth.
+tau_mem diverges at the threshold n*(p), where a grid shows steps. So colours and contours are drawn on a finer grid,
+from the data set's exact boundary lines and from times interpolated on either side of them.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.interpolate import RegularGridInterpolator
+from scipy.ndimage import distance_transform_edt
 
 from figures import style
+from theory.commands import ProblemFlags
 from theory.phases import PHASES
 
 if TYPE_CHECKING:
     import xarray
 
+CAPTION = (
+    "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension after training for a "
+    "time τ, in steps × learning rate / d². Thin lines: contours of the memorization time τ_mem. Thick line: the threshold "
+    "n*(p), beyond which the network is too small to memorize however long it is trained."
+)
 # Tints of the palette, light enough for black contours and text on top.
 COLOURS = {
     "no_generalization": "#D9D9D9",
@@ -30,14 +38,39 @@ COLOURS = {
 FINE = 500
 
 
+def calculate(problem: ProblemFlags) -> "xarray.Dataset":
+    """The diagram at three training times: about tau_gen of a large network, and 30 and 1000 times later."""
+    from figures.calculations import GridFlags, regimes
+
+    start = 10.0 ** np.round(np.log10(problem.network(64.0, 256.0).timescales().gen))
+    return regimes(problem, GridFlags(), (start, 30 * start, 1000 * start), "minimum")
+
+
 @style.styled
-def build(diagram: "xarray.Dataset") -> Figure:
+def build(diagram: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     """Draw the regimes as colours, tau_mem as labelled contours, one per decade, and the threshold n*(p).
 
-    diagram: the Dataset of theory.phase_diagram with a training time `tau`.
+    diagram: the Dataset of theory.phase_diagram with a training time `tau`, or several: a panel each.
     """
-    figure = style.new(style.SINGLE, 3.3)
-    axes = figure.subplots()
+    times = [diagram.sel(tau=tau) for tau in diagram.tau.values] if diagram.tau.ndim else [diagram]
+    wide = width > style.SINGLE
+    figure = style.new(width, 3.2 if wide else 1.2 + 2.1 * len(times))
+    panels = figure.subplots(*((1, len(times)) if wide else (len(times), 1)), sharex=True, sharey=True, squeeze=False)
+    present: set[str] = set()
+    for axes, at in zip(panels.flat, times):
+        present |= _panel(axes, at)
+    panels[-1, panels.shape[1] // 2].set_xlabel(r"training points per dimension, $\psi_n = n/d$")
+    panels[panels.shape[0] // 2, 0].set_ylabel(r"hidden units per dimension, $\psi_p = p/d$")
+    handles = [Patch(color=COLOURS[name], label=_label(name)) for name in PHASES if name in present]
+    handles.append(Line2D([], [], color=style.BLACK, linewidth=0.7, label=r"contours of $\tau_{mem}$"))
+    if diagram.psi_n_architectural.notnull().any():
+        handles.append(Line2D([], [], color=style.BLUE, linewidth=1.6, label=r"threshold $n^*(p)$"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if wide else 2)
+    return figure
+
+
+def _panel(axes: Axes, diagram: "xarray.Dataset") -> set[str]:
+    """Draw one training time; return the phases in it."""
     # Before the contours: their labels are placed by lengths on the page.
     axes.set(xscale="log", yscale="log")
     psi_n, psi_p, phase = refined(diagram)
@@ -50,26 +83,48 @@ def build(diagram: "xarray.Dataset") -> Figure:
         shading="nearest",
         rasterized=True,
     )
-    exponent = np.log10(np.ma.masked_invalid(diagram.tau_mem.values))
-    if exponent.count():
-        decades = np.arange(np.ceil(exponent.min()), np.floor(exponent.max()) + 1)
-        lines = axes.contour(
-            diagram.psi_n, diagram.psi_p, exponent, levels=decades, colors=style.BLACK, linewidths=0.7
-        )
-        axes.clabel(lines, fmt=lambda level: rf"$10^{{{int(level)}}}$", fontsize=7)
-    present = [PHASES[code] for code in np.unique(phase) if code >= 0]
-    handles = [Patch(color=COLOURS[name], label=name.replace("_", " ")) for name in present]
-    threshold = diagram.psi_n_architectural
-    if threshold.notnull().any():
-        axes.plot(threshold, diagram.psi_p, color=style.BLUE, linewidth=1.0)
-        handles.append(Line2D([], [], color=style.BLUE, linewidth=1.0, label=r"threshold $n^*(p)$"))
+    exponent = decades(diagram, psi_n, psi_p)
+    highest = np.log10(diagram.tau_mem.where(np.isfinite(diagram.tau_mem)).max())
+    levels = np.arange(np.ceil(exponent.min()), np.floor(highest) + 1) if exponent.count() else []
+    if len(levels):
+        lines = axes.contour(psi_n, psi_p, exponent, levels=levels, colors=style.BLACK, linewidths=0.7)
+        room = _border_distance(~np.ma.getmaskarray(exponent))
+        places = []
+        for path in lines.get_paths():
+            n, p = path.vertices.T
+            free = room[np.searchsorted(psi_p, p).clip(max=FINE - 1), np.searchsorted(psi_n, n).clip(max=FINE - 1)]
+            places.append(path.vertices[free.argmax()])
+        axes.clabel(lines, fmt=lambda level: rf"$10^{{{int(level)}}}$", fontsize=7, manual=places)
+    axes.plot(diagram.psi_n_architectural, diagram.psi_p, color=style.BLUE, linewidth=1.6)
     # The threshold is known beyond the grid; the picture is not.
     axes.set(xlim=(psi_n[0], psi_n[-1]), ylim=(psi_p[0], psi_p[-1]))
-    axes.set_xlabel(r"training points per dimension, $\psi_n = n/d$")
-    axes.set_ylabel(r"hidden units per dimension, $\psi_p = p/d$")
-    axes.set_title(rf"after training for $\tau$ = {style.decade(float(diagram.tau))}; lines: $\tau_{{mem}}$")
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
+    axes.set_title(rf"$\tau$ = {style.decade(float(diagram.tau))}")
+    present = {PHASES[code] for code in np.unique(phase) if code >= 0}
+    for name in present:
+        place = roomiest(phase == PHASES.index(name), exponent)
+        if place is not None:
+            axes.text(psi_n[place[1]], psi_p[place[0]], _label(name)[0], weight="bold", ha="center", va="center")
+    return present
+
+
+def _label(name: str) -> str:
+    """A phase in the legend; its first letter stands in the picture, which must read without colours too."""
+    return f"{name[0].upper()}: {name.replace('_', ' ')}"
+
+
+def roomiest(region: np.ndarray, exponent: np.ma.MaskedArray) -> tuple[int, int] | None:
+    """The place in the region (P, N) farthest from its border and from contours; None where a letter would not fit."""
+    bands = np.ma.filled(np.floor(exponent), np.inf)
+    distance = np.zeros(region.shape)
+    for band in np.unique(bands[region]):
+        distance = np.maximum(distance, _border_distance(region & (bands == band)))
+    place = np.unravel_index(distance.argmax(), region.shape)
+    return place if distance[place] > len(region) / 25 else None
+
+
+def _border_distance(region: np.ndarray) -> np.ndarray:
+    """How far each place of the region (P, N) is from its border, the frame included; 0 outside."""
+    return distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
 
 
 def refined(diagram: "xarray.Dataset", points: int = FINE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -98,3 +153,33 @@ def refined(diagram: "xarray.Dataset", points: int = FINE) -> tuple[np.ndarray, 
     smooth = from_lines(fine_n, *(np.interp(fine_p, log_p, line) for line in lines), between > np.log(tau))
     trusted_here = np.interp(fine_p, log_p, trusted) == 1
     return np.exp(fine_n), np.exp(fine_p), np.where(trusted_here[:, None], smooth, nearest)
+
+
+def decades(diagram: "xarray.Dataset", psi_n: np.ndarray, psi_p: np.ndarray) -> np.ma.MaskedArray:
+    """log10 tau_mem between the data set's grid points, shape (psi_p, psi_n), masked where it is infinite or unknown.
+
+    Interpolated in v = -log(1/n - 1/n*), which is log n far below the threshold n* and stretches what is close to it,
+    where tau_mem diverges; beyond the last finite value of a row, its slope goes on.
+    """
+    log_p = np.log(diagram.psi_p.values)
+    threshold = diagram.psi_n_architectural.fillna(np.inf).values
+    exponent = np.log10(diagram.tau_mem.values)
+
+    def place(n, limit):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return -np.log(1 / n - 1 / limit)
+
+    low = np.log(diagram.psi_n.values[0])
+    table_v = np.linspace(low, np.log(diagram.psi_n.values[-1]) + 5, 1000)
+    table = np.full((log_p.size, table_v.size), np.nan)
+    for row, values, limit in zip(table, exponent, threshold):
+        known = np.isfinite(values)
+        if known.sum() > 1:
+            v, values = place(diagram.psi_n.values[known], limit), values[known]
+            slope = (values[-1] - values[-2]) / (v[-1] - v[-2])
+            row[:] = np.interp(table_v, v, values) + slope * np.maximum(table_v - v[-1], 0)
+    limit = 1 / np.exp(np.interp(np.log(psi_p), log_p, -np.log(threshold)))
+    v = place(psi_n, limit[:, None])
+    inside = np.clip(np.nan_to_num(v), table_v[0], table_v[-1])
+    grid = np.stack(np.broadcast_arrays(np.log(psi_p)[:, None], inside), axis=-1)
+    return np.ma.masked_invalid(np.where(np.isnan(v), np.nan, RegularGridInterpolator((log_p, table_v), table)(grid)))

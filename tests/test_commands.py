@@ -124,13 +124,18 @@ def test_predict_covers_the_window_by_default_and_saves_it(run, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["curves.nc"]
 
 
+def _files(name):
+    """A figure at both widths and the data behind it, in alphabetical order."""
+    return [f"{name}-double.pdf", f"{name}-double.png", f"{name}.nc", f"{name}.pdf", f"{name}.png"]
+
+
 def test_phase_diagram_saves_the_grid_and_a_figure_beside_it(run, tmp_path):
     code, output, errors = run("phase-diagram", "--points", 6, "--psi-n", 1, 100, "--tau", 50, "--out", "a/pd.nc")
     assert code == 0 and errors == ""  # no progress bar where nobody watches
     diagram = xarray.load_dataset(tmp_path / "a/pd.nc")
     assert diagram.phase.shape == (6, 6) and diagram.tau == 50
     assert diagram.psi_n[0] == 1 and diagram.psi_n[-1] == pytest.approx(100)
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["pd.nc", "pd.pdf", "pd.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == _files("pd")
     assert "At training time τ = 50," in output
 
 
@@ -147,7 +152,7 @@ def test_simulate_lays_one_network_over_the_prediction(run, tmp_path):
     data = xarray.load_dataset(tmp_path / "sim.nc")
     early = data.isel(tau=slice(0, 60))
     assert 0 < abs(early.simulated_test / early.test - 1).max() < 0.05
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["sim.nc", "sim.pdf", "sim.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == _files("sim")
 
 
 def test_overlay_of_recorded_runs(run, tmp_path):

@@ -59,8 +59,8 @@ def test_saved_as_pdf_with_embedded_truetype_fonts_and_as_png(figure, tmp_path):
 
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
-    first = style.save(learning_curves.build(made.curves(), width), tmp_path / "a")
-    second = style.save(learning_curves.build(made.curves(), width), tmp_path / "b")
+    first = style.save(learning_curves.build(made.curves()), tmp_path / "a")
+    second = style.save(learning_curves.build(made.curves()), tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
