@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import phase_diagram, scaling, spectrum, style, windows
+from figures import copies, phase_diagram, scaling, spectrum, style, windows
 from figures.kept import kept
 from theory.commands import ProblemFlags
 from theory.errors import InputError
@@ -41,6 +41,7 @@ FIGURES: dict[str, Theory | Measured] = {
     "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
     "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
     "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
+    "copies": Theory(copies.CAPTION, copies.calculate, copies.build),
 }
 
 

@@ -126,7 +126,7 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
 
 
 def figures(
-    name: Literal["all", "windows", "phases", "spectrum", "scaling"] = "all",
+    name: Literal["all", "windows", "phases", "spectrum", "scaling", "copies"] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
     runs: Path | None = None,
