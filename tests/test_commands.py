@@ -12,8 +12,8 @@ import genmem
 from tests.tolerances import PRINTED
 from theory import RandomFeatures, Spectrum
 
-HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas")
-COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo")
+HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh")
+COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo", "explore")
 
 
 @pytest.fixture
@@ -67,6 +67,9 @@ BAD = [
     ("phase-diagram --points 1", "points must be a whole number of at least 2"),
     ("phase-diagram --tau 0 --points 2", "tau must be positive"),
     ("phase-diagram --out /dev/null/a.nc", "out must be a path that can be written"),
+    ("explore --port -1", "port must be a whole number of at least 0"),
+    ("explore --port 70000", "port must be at most 65535, but 70000 was given"),
+    ("explore --runs nowhere", "root must be a directory, but 'nowhere' was given"),
     ("simulate --d 1", "d must be a whole number of at least 2"),
     ("simulate --seed -1", "seed must be a whole number of at least 0"),
     ("simulate --out picture.png", "out must be a file name that ends in .nc"),
