@@ -6,7 +6,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import copies, phase_diagram, scaling, spectrum, style, windows
+from figures import (
+    agreement,
+    collapse,
+    copies,
+    measured_windows,
+    modes,
+    phase_diagram,
+    samples,
+    scaling,
+    spectrum,
+    style,
+    training,
+    windows,
+)
 from figures.kept import kept
 from theory.commands import ProblemFlags
 from theory.errors import InputError
@@ -38,45 +51,51 @@ class Measured:
 
 FIGURES: dict[str, Theory | Measured] = {
     "windows": Theory(windows.CAPTION, windows.calculate, windows.build),
+    "measured-windows": Measured(measured_windows.CAPTION, measured_windows.calculate, measured_windows.build),
     "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
     "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
     "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
     "copies": Theory(copies.CAPTION, copies.calculate, copies.build),
+    "modes": Theory(modes.CAPTION, modes.calculate, modes.build),
+    "training": Measured(training.CAPTION, training.calculate, training.build),
+    "collapse": Measured(collapse.CAPTION, collapse.calculate, collapse.build),
+    "samples": Measured(samples.CAPTION, samples.calculate, samples.build),
+    "agreement": Measured(agreement.CAPTION, agreement.calculate, agreement.build),
 }
 
 
 def make(
-    names: Sequence[str], problem: ProblemFlags, runs: Path | None, out: Path, skip: bool = False
+    names: Sequence[str], problem: ProblemFlags, records: Sequence["RunRecord"] | None, out: Path, skip: bool = False
 ) -> dict[str, list[Path]]:
-    """Make the named figures in `out`: NAME.nc, NAME.pdf and .png (one column), NAME-double.pdf and .png (two columns).
+    """Make the named figures in `out`; returns the files written, by name (see `made`).
 
-    Data that `out` holds already, from the same problem and runs, are not computed again. skip: go on, with a line on
-    stderr, where the runs do not show what a figure is about. Returns the files written, by name.
+    skip: go on, with a line on stderr, where the runs do not show what a figure is about.
     """
-    records = _records(runs) if runs is not None else None
     written = {}
     for name in names:
-        entry = FIGURES[name]
-        recipe: dict = {"figure": name}
         try:
-            if isinstance(entry, Theory):
-                recipe["problem"] = asdict(problem)
-                data = kept(out / f"{name}.nc", recipe, lambda: entry.calculate(problem))  # noqa: B023
-            elif records is None:
-                raise InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")
-            else:
-                recipe["runs"] = {record.key: int(record.steps[-1]) for record in records if record.steps.size}
-                data = kept(out / f"{name}.nc", recipe, lambda: entry.calculate(records))  # noqa: B023
+            written[name] = made(name, problem, records, out)
         except InputError as error:
             if not skip:
                 raise
             print(f"{name}: left out: {error}", file=sys.stderr)
-            continue
-        written[name] = [out / f"{name}.nc", *style.save_both(entry.build, data, out / name)]
     return written
 
 
-def _records(runs: Path) -> list["RunRecord"]:
-    from empirics.runs import find
+def made(name: str, problem: ProblemFlags, records: Sequence["RunRecord"] | None, out: Path) -> list[Path]:
+    """Make NAME.nc, NAME.pdf and .png (one column), NAME-double.pdf and .png (two columns) in `out`; return their paths.
 
-    return find(runs)
+    Data that `out` holds already, from the same problem and runs, are not computed again. Raises InputError if the runs
+    do not show what the figure is about.
+    """
+    entry = FIGURES[name]
+    path = out / f"{name}.nc"
+    recipe: dict = {"figure": name}
+    if isinstance(entry, Theory):
+        data = kept(path, recipe | {"problem": asdict(problem)}, lambda: entry.calculate(problem))
+    elif records is None:
+        raise InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")
+    else:
+        recipe["runs"] = {record.key: int(record.steps[-1]) for record in records if record.steps.size}
+        data = kept(path, recipe, lambda: entry.calculate(records))
+    return [path, *style.save_both(entry.build, data, out / name)]

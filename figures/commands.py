@@ -126,7 +126,9 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
 
 
 def figures(
-    name: Literal["all", "windows", "phases", "spectrum", "scaling", "copies"] = "all",
+    name: Literal[
+        "all", "windows", "measured-windows", "phases", "spectrum", "scaling", "copies", "modes", "training", "collapse", "samples", "agreement",
+    ] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
     runs: Path | None = None,
@@ -144,32 +146,13 @@ def figures(
     """
     writable_folder("out", out)
 
+    from empirics.runs import find
     from figures.catalogue import FIGURES, make
 
+    records = find(runs) if runs is not None else None
     names = list(FIGURES) if name == "all" else [name]
-    for written in make(names, problem, runs, out, skip=name == "all").values():
+    for written in make(names, problem, records, out, skip=name == "all").values():
         _report_files(*written)
-
-
-def explore(runs: Path | None = None, port: int = 5006, open: bool = True) -> None:
-    """Explore the theory on a local page: sliders, and curves, spectrum and phase diagram that follow them.
-
-    The page is served by this machine to this machine, and needs no internet; Ctrl-C ends it.
-
-    Args:
-        runs: Folder of recorded runs to lay over: their losses and, on the phase diagram, their regimes. They may
-            differ in n, width, batch size, learning rate and seed.
-        port: Port of the local server; 0 takes any that is free.
-        open: Also open the page in the default browser.
-    """
-    if count("port", port, least=0) > 65535:
-        raise InputError(f"port must be at most 65535, but {port} was given")
-
-    from empirics.runs import find
-    from figures.explorer_runs import measured
-    from figures.explorer_server import serve
-
-    serve(port, lambda: measured(find(runs)) if runs else [], browser=open)
 
 
 def explore(runs: Path | None = None, port: int = 5006, open: bool = True) -> None:
