@@ -146,32 +146,32 @@ class Regression:
             return math.inf
         return self.observed * math.log1p(student.ppf((1 + level) / 2, freedom) ** 2 / freedom) / 2
 
-    def interval(self, column: int, margin: float | None = None) -> tuple[float, float]:
-        """The 95 % interval of one coefficient (see fit_law), or that in which the profile falls by at most `margin`."""
+    def interval(self, column: int) -> tuple[float, float]:
+        """The 95 % interval of one coefficient (see fit_law)."""
+        margin = self.margin()
+        return self.end(column, margin, -1), self.end(column, margin, +1)
+
+    def end(self, column: int, margin: float, direction: int) -> float:
+        """How far one coefficient goes in a direction (-1 or 1) until its profile has fallen by the margin."""
         from scipy.optimize import brentq
 
         value, scale = float(self.values[column]), self.parameters[-1]
         if math.isinf(scale):
             # Times without noise: the likelihood has no maximum, the coefficient no uncertainty.
-            return value, value
-        margin = self.margin() if margin is None else margin
+            return value
         if math.isinf(margin):
-            return -math.inf, math.inf
+            return direction * math.inf
+        step = 1e-3 + 1 / scale
+        while self.fall(column, value + direction * step) < margin:
+            step *= 2
+            if step > 1e6:
+                return direction * math.inf
+        return float(brentq(lambda x: self.fall(column, x) - margin, value, value + direction * step, xtol=1e-9))
+
+    def fall(self, column: int, candidate: float) -> float:
+        """By how much the log-likelihood falls where a coefficient is set to the candidate and all else is fitted."""
         others, start = np.delete(self.design, column, axis=1), np.delete(self.parameters, column)
-
-        def excess(candidate: float) -> float:
-            shifted = self.y - candidate * self.design[:, column]
-            return self.top - margin - _maximise(others, shifted, self.seen, start)[1]
-
-        def end(direction: int) -> float:
-            step = 1e-3 + 1 / scale
-            while excess(value + direction * step) < 0:
-                step *= 2
-                if step > 1e6:
-                    return direction * math.inf
-            return float(brentq(excess, value, value + direction * step, xtol=1e-9))
-
-        return end(-1), end(+1)
+        return self.top - _maximise(others, self.y - candidate * self.design[:, column], self.seen, start)[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Forecast:
         if freedom <= 0:
             return 0.0 if share < 0.5 else math.inf
         margin = best.margin(abs(2 * share - 1), self.others)
-        end = joint_interval(self.fits, 0, margin, self.offsets)[int(share > 0.5)]
+        end = joint_end(self.fits, 0, margin, 1 if share > 0.5 else -1, self.offsets)
         centre = math.log(self.median)
         noise = student.ppf(share, freedom) * best.spread * math.sqrt(best.observed / freedom)
         return math.exp(centre + math.copysign(math.hypot(end - centre, noise), share - 0.5))
@@ -226,19 +226,21 @@ def forecast(factors: dict[str, Sequence[float]], target: dict[str, float], time
     return None if fit is None else Forecast((fit,), (0.0,))
 
 
-def joint_interval(fits: Sequence[Regression], column: int, margin: float, offsets=None) -> tuple[float, float]:
-    """The values of offset + coefficient at which the largest likelihood of all fits has fallen by at most `margin`.
+def joint_end(fits: Sequence[Regression], column: int, margin: float, direction: int, offsets=None) -> float:
+    """How far offset + coefficient goes in a direction until the largest likelihood of all fits has fallen by the margin.
 
     fits: the best first. offsets: one for each fit, zero by default.
     """
-    best, ends = fits[0], []
-    for fit, offset in zip(fits, offsets or np.zeros(len(fits)), strict=True):
-        left = margin if fit is best else margin - (best.top - fit.top)
-        # At a margin of nearly nothing the interval is a point that bracketing cannot resolve.
-        if left > 1e-9:
-            ends.append(offset + np.array(fit.interval(column, left)))
-    low, high = zip(*ends, strict=True)
-    return float(min(low)), float(max(high))
+    best, offsets = fits[0], offsets or (0.0,) * len(fits)
+    end = offsets[0] + best.end(column, margin, direction)
+    for fit, offset in zip(fits[1:], offsets[1:], strict=True):
+        left = margin - (best.top - fit.top)
+        # Most fits end within what others reach; one look at their likelihood there shows it. At a margin of nearly
+        # nothing the end is the value itself, and cannot be bracketed.
+        inside = direction * (end - offset - fit.values[column]) > 0
+        if left > 1e-9 and math.isfinite(end) and not (inside and fit.fall(column, end - offset) >= left):
+            end = offset + fit.end(column, left, direction)
+    return float(end)
 
 
 def reaching(x: np.ndarray, seen: np.ndarray) -> list[int] | None:

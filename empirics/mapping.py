@@ -168,8 +168,9 @@ class Map:
         return self.best.regression.margin(others=1 + self.psi_p_varies)
 
     def _coefficient(self, column: int) -> Estimate:
-        ends = laws.joint_interval([fit.regression for fit in self.used], column, self._margin)
-        return Estimate(float(self.best.regression.values[column]), *ends)
+        fits = [fit.regression for fit in self.used]
+        low, high = (laws.joint_end(fits, column, self._margin, direction) for direction in (-1, 1))
+        return Estimate(float(self.best.regression.values[column]), low, high)
 
     def _profile(self, name: str, grid: np.ndarray) -> tuple[float, float]:
         """Where the largest likelihood for each value on the grid falls by the margin; infinite at the grid's ends."""
@@ -279,7 +280,7 @@ def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Ma
     if psi_p is not None:
         positive("psi_p", psi_p)
     config = comparable(runs)
-    d, spectrum = _images(config.data)
+    d, spectrum = images_of(config.data)
     steps = np.array([[getattr(run, event).value for event in FITTED] for run in runs])
     censored = np.array([[getattr(run, event).censored for event in FITTED] for run in runs])
     n = np.array([run.record.config.n for run in runs])
@@ -313,7 +314,7 @@ def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
 
 
 @functools.lru_cache(maxsize=8)
-def _images(data: str) -> tuple[int, Spectrum]:
+def images_of(data: str) -> tuple[int, Spectrum]:
     """Values per image, and the spectrum of the covariance of the training pool."""
     images = load(data).pool
     d = images[0].size

@@ -175,7 +175,7 @@ def as_json(
     if findings is not None:
         result["claims"] = {data: [dataclasses.asdict(row) for row in rows] for data, rows in findings.items()}
         result["feature_space"] = space
-    return json.dumps(_finite(result), indent=1, ensure_ascii=False)
+    return json.dumps(finite_only(result), indent=1, ensure_ascii=False)
 
 
 def _typical_lines(measurement: Measurement) -> list[str]:
@@ -232,10 +232,10 @@ def _plain(value):
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
 
 
-def _finite(value):
+def finite_only(value):
     """`value` with null for every number that is not finite."""
     if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
+        return {name: finite_only(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [finite_only(entry) for entry in value]
     return value if not isinstance(value, float) or math.isfinite(value) else None
