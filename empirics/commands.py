@@ -261,6 +261,24 @@ def advise(
     print(advice_text.advice_json(given) if json else advice_text.advice_text(given, runs))
 
 
+def stopping(runs_root: Path, /, risk: float = 0.01, spacing: float | None = None) -> None:
+    """Say where `--stop` would have ended recorded runs, and how that compares with their tau_gen and tau_mem.
+
+    Args:
+        runs_root: folder of runs.
+        risk: largest fraction of memorized samples that is allowed, as given to --stop.
+        spacing: factor in steps between checks, with the curves interpolated between milestones; by default the
+            milestones are the checks.
+    """
+    from empirics.replay import replay, replay_table
+    from empirics.runs import find
+
+    records = [record for record in find(runs_root) if record.config.samples and len(record.steps) > 1]
+    if not records:
+        raise InputError(f"runs_root must hold at least one run with samples, but {str(runs_root)!r} holds none")
+    print(replay_table([replay(record, spacing, risk) for record in records]))
+
+
 def closed_form(run: Path, /) -> None:
     """Set a trained random-features network beside its prediction, with nothing fitted, and say what parts them.
 
@@ -304,4 +322,7 @@ def _runs_json(progress: "list[Progress]") -> str:
     return json.dumps([dataclasses.asdict(run) for run in progress], indent=1)
 
 
-COMMANDS = {"train": train, "sweep": sweep, "runs": runs, "measure": measure, "advise": advise, "closed-form": closed_form, "export": export}
+COMMANDS = {
+    "train": train, "sweep": sweep, "runs": runs, "measure": measure, "advise": advise, "stopping": stopping,
+    "closed-form": closed_form, "export": export,
+}

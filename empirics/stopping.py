@@ -20,10 +20,10 @@ from typing import Literal
 
 import numpy as np
 
-from empirics import store
 from empirics.diffusion import step_of_time
 from empirics.metrics import memorized_fraction, nearest_two
 from theory.errors import InputError, count, finite
+from theory.files import writable_file, written_whole
 from theory.timescales import Fractions
 
 Reason = Literal["gap", "rise", "copies", "diverged", "end"]
@@ -35,6 +35,7 @@ _GAP = Fractions().gap
 _RISE = Fractions().mem / 2
 # What is left to win in an e-fold of training, once the loss is as near to its minimum as tau_gen asks.
 _RATE = Fractions().gen
+_STANDARD_ERRORS = 2
 # Fewer have no slope that could be told from noise.
 _LEAST_CHECKS = 3
 _LOSS_TIME = 0.01
@@ -44,12 +45,14 @@ _SAMPLING_STEPS = 20
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """What was seen of a network after `step` optimizer steps: its loss on training and on held-out images, and which
-    fraction of its samples is memorized, with the lower end of the 95 % interval."""
+    """What was seen of a network after `step` optimizer steps: its loss on training and on held-out images, the standard
+    error of their difference from the choice of images and noise, and which fraction of its samples is memorized, with
+    the lower end of the 95 % interval."""
 
     step: int
     train: float
     test: float
+    gap_error: float
     f_mem: float
     f_mem_low: float
 
@@ -79,8 +82,9 @@ def verdict(checks: Sequence[Check], risk: float = 0.01) -> Reason | None:
 
     - diverged: a loss is not finite;
     - copies: the lower 95 % bound of f_mem exceeds `risk`;
-    - gap: in the mean over these checks held-out and train loss differ by 0.10 F or more (tau_gap has passed), and the
-      held-out loss, fitted by a straight line in log(step), falls by less than 0.05 F while training grows e-fold;
+    - gap: in the mean over these checks the held-out loss lies above the train loss by 0.10 F or more (tau_gap has
+      passed) and by more than two standard errors (or else it could be the images' own difference), and, fitted by a
+      straight line in log(step), it falls by less than 0.05 F while training grows e-fold;
     - rise: the gap is as wide, and at the last two checks the held-out loss lies 0.05 F or more above its lowest.
 
     A gap alone does not stop: with few images it opens before the network generalizes. F and the fractions are those of
@@ -101,14 +105,23 @@ def verdict(checks: Sequence[Check], risk: float = 0.01) -> Reason | None:
     recent = [check for check in curve if check.step * PATIENCE >= now.step]
     if len(recent) < _LEAST_CHECKS:
         recent = curve[-_LEAST_CHECKS:]
-    train, test = (np.array([getattr(check, name) for check in recent]) for name in ("train", "test"))
-    if (test - train).mean() < _GAP * fall:
+    train, test, error = np.array([(check.train, check.test, check.gap_error) for check in recent]).T
+    # Images and noise are the same at each check, so that the mean over the checks has no smaller error.
+    if (test - train).mean() < max(_GAP * fall, _STANDARD_ERRORS * error.mean()):
         return None
     x = np.log([check.step for check in recent])
     x -= x.mean()
     if x @ test / (x @ x) > -_RATE * fall:
         return "gap"
     return "rise" if test[-2:].min() - lowest >= _RISE * fall else None
+
+
+def check_of(step: int, train: np.ndarray, test: np.ndarray, d1: np.ndarray, d2: np.ndarray) -> Check:
+    """The check of a network from the loss of each training image (n,) and each held-out image (N,), and from the distances
+    (S,) of each sample to its two nearest training images."""
+    f_mem, low, _ = memorized_fraction(d1, d2)
+    error = math.sqrt(train.var() / len(train) + test.var() / len(test))
+    return Check(step, float(train.mean()), float(test.mean()), error, float(f_mem), low)
 
 
 class StopBeforeMemorization:
@@ -149,8 +162,6 @@ class StopBeforeMemorization:
         sample: Callable | None = None,
     ):
         import torch
-
-        from theory.files import writable_file
 
         if images.shape[1:] != held_out.shape[1:] or len(images) < 2 or not len(held_out):
             raise InputError("images and held_out must be tensors (n, C, H, W) of images of one shape, two and one at "
@@ -205,13 +216,12 @@ class StopBeforeMemorization:
         # What a user's function draws from torch's global generator is the same at each check, too.
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
-            train, test = (float(self.loss(network, images).mean()) for images in (self.shown, self.held_out))
+            train, test = (self.loss(network, images).cpu().numpy() for images in (self.shown, self.held_out))
             d1, d2, _ = nearest_two(self.sample(network), self.images)
         for module in in_training:
             module.training = True
-        f_mem, low, _ = memorized_fraction(d1.cpu().numpy(), d2.cpu().numpy())
         self._seconds += time.monotonic() - started
-        return Check(step, train, test, f_mem, low)
+        return check_of(step, train, test, d1.cpu().numpy(), d2.cpu().numpy())
 
     def judge(self, check: Check, network) -> bool:
         """Take in the check of a network; True if training is to stop. For a loop that measures by itself."""
@@ -255,7 +265,12 @@ class StopBeforeMemorization:
         # Copies, as safetensors refuses tensors that share memory.
         tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
         self.best.parent.mkdir(parents=True, exist_ok=True)
-        store.write_bytes(self.best, save(tensors, metadata={"step": str(step)}))
+        try:
+            with written_whole(self.best) as part:
+                part.write_bytes(save(tensors, metadata={"step": str(step)}))
+        except OSError as error:
+            raise InputError(f"best must be a file that can be written, but '{self.best}' cannot be: "
+                             f"{error.strerror}") from None
 
     def _loss(self, network, images):
         from empirics.milestones import image_losses

@@ -16,7 +16,6 @@ import numpy as np
 
 from empirics import checkpoints, datasets, runs
 from empirics.config import TrainConfig
-from empirics.metrics import memorized_fraction
 from empirics.randomness import derived_seed
 from theory.errors import InputError, count
 
@@ -78,7 +77,7 @@ def _train(
     from empirics.batches import Batches
     from empirics.milestones import Probe
     from empirics.networks import network_of
-    from empirics.stopping import Check, StopBeforeMemorization
+    from empirics.stopping import StopBeforeMemorization, check_of
 
     # Accelerate keeps one precision per process; the run's own config decides.
     AcceleratorState._reset_state()
@@ -132,9 +131,9 @@ def _train(
             return False
         runs.write_milestone(directory, step, milestone)
         if stopper:
-            f_mem, low, _ = memorized_fraction(milestone["d1"], milestone["d2"])
-            train_loss, test_loss = (float(milestone[name][0].mean()) for name in ("train_loss", "test_loss"))
-            stopper.judge(Check(step, train_loss, test_loss, f_mem, low), average.module if average else plain)
+            losses = (milestone[name][0] for name in ("train_loss", "test_loss"))
+            check = check_of(step, *losses, milestone["d1"], milestone["d2"])
+            stopper.judge(check, average.module if average else plain)
         save(step)
         return True
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from empirics import datasets, runs
+from empirics import datasets, runs, store
 from empirics.config import TrainConfig
 from empirics.measure import times_of
 from empirics.overview import overview
@@ -23,17 +23,18 @@ from theory import RandomFeatures
 from theory.errors import InputError
 
 
-def stopped(steps, train_loss, test_loss, initial, f_mem_low=None, risk=0.01):
+def stopped(steps, train_loss, test_loss, initial, f_mem_low=None, risk=0.01, gap_error=0.0):
     """Where the rule stops on a curve, and why; (None, None) if nowhere."""
     f_mem_low = np.zeros(len(steps)) if f_mem_low is None else f_mem_low
-    checks = [Check(0, initial, initial, 0, 0)]
-    for values in zip(steps, train_loss, test_loss, f_mem_low, f_mem_low, strict=True):
-        checks.append(Check(*map(float, values)))
+    checks = [Check(0, initial, initial, 0, 0, 0)]
+    for step, train, test, low in zip(steps, train_loss, test_loss, f_mem_low, strict=True):
+        checks.append(Check(step, train, test, gap_error, low, low))
         if reason := verdict(checks, risk):
             return checks[-1].step, reason
     return None, None
 
 
+RECORDS = Path(__file__).parents[2] / "records" / "digits-cpu"
 STEPS = np.exp(np.arange(np.log(20), np.log(20_000), np.log(1.05)))
 FALLING = 0.2 + 0.8 * (1 + STEPS / 100) ** -0.7
 
@@ -74,6 +75,13 @@ def test_a_loss_that_never_fell_is_not_stopped():
     assert stopped(STEPS, noise - 0.5, noise, 1.0) == (None, None)
 
 
+def test_a_gap_within_its_error_is_not_memorization():
+    """The plateau of a network that has learned to predict nothing: what fell so far is little, and so is the gap."""
+    plateau = np.full(STEPS.size, 1.0)
+    assert stopped(STEPS, plateau - 0.03, plateau, 1.05, gap_error=0.02) == (None, None)
+    assert stopped(STEPS, plateau - 0.03, plateau, 1.05, gap_error=0.01)[1] == "gap"
+
+
 def test_a_spike_of_the_optimizer_is_not_memorization():
     """Train and test loss jump together for a few checks; so does the test loss alone for one."""
     both = FALLING + 0.3 * ((STEPS > 300) & (STEPS < 500))
@@ -112,7 +120,7 @@ def test_a_loss_that_is_not_finite_stops(bad):
     test_loss = FALLING.copy()
     test_loss[10:] = bad
     assert stopped(STEPS, FALLING, test_loss, 1.0) == (STEPS[10], "diverged")
-    assert verdict([Check(0, bad, 1.0, 0, 0)]) == "diverged"
+    assert verdict([Check(0, bad, 1.0, 0, 0, 0)]) == "diverged"
 
 
 # the callback ---------------------------------------------------------------------------------------------------------
@@ -296,3 +304,86 @@ def test_what_cannot_be_is_refused_at_once(tmp_path, change, words):
 def test_an_outcome_needs_a_check(tmp_path):
     with pytest.raises(InputError, match="after a check"):
         scripted(tmp_path / "best.safetensors", valley).outcome
+
+
+# our loop -------------------------------------------------------------------------------------------------------------
+
+STOPPING = dataclasses.replace(
+    SMALL, n=4, loss_times=(0.3,), learning_rate=1e-2, steps=200, milestones=14, first_milestone=8, stop=0.01
+)
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory):
+    return train(STOPPING, tmp_path_factory.mktemp("runs") / STOPPING.key)
+
+
+def test_a_run_that_stops_early_is_a_result(early):
+    assert early.status == "stopped early" and early.facts["stop_reason"] == "gap" and 50 < early.steps[-1] < 200
+    assert early.facts["best_step"] == early.steps[np.argmin(early.test_loss)] < early.steps[-1]
+    assert ended(early.directory) and [run.status for run in overview(early.directory.parent)] == ["stopped early"]
+    steps = []
+    assert train(STOPPING, early.directory, on_step=steps.append).steps[-1] == early.steps[-1] and steps == []
+    times = times_of(early)
+    assert times.mem.censored and times.half.censored and times.mem.value == early.steps[-1]
+
+
+def test_stopping_early_changes_nothing_before(early, tmp_path):
+    """Milestones are those of the run without `stop`, and the kept weights are the ones it had at the best step."""
+    config = dataclasses.replace(STOPPING, stop=0.0)
+    best = early.facts["best_step"]
+    with pytest.raises(Stopped):
+        train(config, tmp_path / "plain", on_step=stop_at(best))
+    plain = recorded(tmp_path / "plain")
+    assert len(plain) > 8 and all(recorded(early.directory)[name] == arrays for name, arrays in plain.items())
+    newest, _ = store.load(tmp_path / "plain" / "checkpoints" / f"{best:09d}.safetensors")
+    kept = load_file(early.directory / "best.safetensors")
+    assert kept and all(np.array_equal(newest[f"network.{name}"], tensor.numpy()) for name, tensor in kept.items())
+    assert config.key != STOPPING.key
+
+
+@pytest.mark.parametrize("step", ["best", "last"])
+def test_a_run_that_is_interrupted_stops_early_at_the_same_step(early, tmp_path, step):
+    step = {"best": early.facts["best_step"], "last": early.steps[-1]}[step]
+    with pytest.raises(Stopped):
+        train(STOPPING, tmp_path, on_step=stop_at(step))
+    assert runs.load(tmp_path).status == "running"
+    # Whatever happened after the last checkpoint.
+    (tmp_path / "best.safetensors").write_bytes(b"")
+    again = train(STOPPING, tmp_path)
+    assert again.status == "stopped early" and recorded(tmp_path) == recorded(early.directory)
+    assert (tmp_path / "best.safetensors").read_bytes() == (early.directory / "best.safetensors").read_bytes()
+    assert again.facts["best_step"] == early.facts["best_step"]
+
+
+def test_a_run_that_does_not_stop_is_finished_and_keeps_its_best(tmp_path):
+    record = train(dataclasses.replace(SMALL, stop=0.01, ema=0.5, loss_times=(0.5,)), tmp_path)
+    assert record.status == "finished" and record.facts["stop_reason"] == "end" and record.facts["best_step"] > 0
+    arrays, _ = store.load(max((tmp_path / "checkpoints").iterdir()))
+    kept = load_file(tmp_path / "best.safetensors")
+    assert record.facts["best_step"] == 30 and all(
+        np.array_equal(arrays[f"average.module.{name}"], tensor.numpy()) for name, tensor in kept.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"stop": 1.0}, "stop must be at least 0 and below 1"), ({"stop": 0.01, "samples": 0}, "stop must be 0 without samples")],
+)
+def test_a_config_that_cannot_be_stopped_is_refused(change, words):
+    with pytest.raises(InputError, match=words):
+        dataclasses.replace(TrainConfig(), **change).check()
+
+
+@pytest.mark.slow
+def test_a_real_run_stops_inside_the_recorded_window(tmp_path):
+    """digits, n = 32, W = 8: the times are those of the recorded run that went on to memorize."""
+    [whole] = [record for record in runs.find(RECORDS)
+               if (record.config.n, record.config.width, record.config.seed) == (32, 8, 0)]
+    times = times_of(whole)
+    config = dataclasses.replace(
+        whole.config, stop=0.01, first_milestone=40, milestones=40, loss_times=(0.01,), sampling_steps=20
+    )
+    record = train(config, tmp_path)
+    assert record.status == "stopped early" and times.gen.value < record.steps[-1] < times.mem.value
+    assert times.gen.value < record.facts["best_step"] < times.mem.value and record.f_mem.max() == 0
