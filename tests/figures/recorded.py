@@ -17,7 +17,7 @@ def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int 
 
     From `mem` on, every second sample is an exact copy of a training image. The distances SWD and FID are made up too.
     """
-    config = TrainConfig(n=n, seed=seed, steps=steps, milestones=60, samples=16, test_images=8, **config)
+    config = TrainConfig(**{"n": n, "seed": seed, "steps": steps, "milestones": 60, "samples": 16, "test_images": 8} | config)
     directory = root / config.key
     images = _training_images(config)
     rng = np.random.default_rng(seed)
@@ -74,4 +74,4 @@ def losses(step, gen: float, mem: float):
 def _training_images(config: TrainConfig) -> np.ndarray:
     from empirics import datasets
 
-    return datasets.load(config.data).subset(config.n, config.seed)[0]
+    return datasets.training_images(config)

@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from empirics.runs import find
-from figures import learning_curves, measured_windows, overlay, phase_diagram, samples, simulation, style, training
-from tests.figures import made
+from figures import collapse, learning_curves, measured_windows, overlay, phase_diagram, samples, simulation, style, training
+from tests.figures import made, small_theory
 
 
 BUILT = {
@@ -17,9 +17,11 @@ BUILT = {
     "simulation": lambda runs, width: simulation.build(made.curves(), width),
     "phase_diagram": lambda runs, width: phase_diagram.build(made.diagram(), width),
     "overlay": lambda runs, width: overlay.build(made.overlay()),
+    "collapse": lambda runs, width: collapse.build(collapse.calculate(runs), width),
     "training": lambda runs, width: training.build(training.calculate(runs), width),
     "samples": lambda runs, width: samples.build(samples.calculate(runs), width),
     "measured_windows": lambda runs, width: measured_windows.build(measured_windows.calculate(runs), width),
+    **small_theory.BUILT,
 }
 
 

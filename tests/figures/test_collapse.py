@@ -1,0 +1,79 @@
+"""The collapse of made-up runs whose copies appear at 15 n: perfect in n, and destroyed by a wrong scale."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from empirics.collapse import collapse_of, normalised_scale
+from empirics.runs import find
+from figures import collapse, style
+from tests.figures.recorded import write_run
+from theory.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def records(runs):
+    return find(runs)
+
+
+@pytest.fixture(scope="module")
+def data(records):
+    return collapse.calculate(records)
+
+
+def test_spreads_are_those_of_the_collapse_in_the_normalised_step(data, records):
+    """With n alone varied the scale is that of Marion and Wu."""
+    assert data.factor.values.tolist() == ["n"]
+    assert np.allclose(data.scale, normalised_scale(records))
+    for quantity in ("gap", "f_mem"):
+        found = collapse_of(records, quantity)
+        here = data.sel(factor="n", quantity=quantity)
+        for name in ("before", "after", "low", "high", "chance"):
+            assert float(here[name]) == pytest.approx(getattr(found, name))
+
+
+def test_copies_at_fifteen_n_collapse_and_good_samples_at_equal_times_do_not(data):
+    here = data.sel(factor="n")
+    copies, distance = here.sel(quantity="f_mem"), here.sel(quantity="swd")
+    assert copies.after < 0.3 * copies.before
+    assert distance.after > 3 * distance.before
+
+
+def test_each_parameter_that_was_varied_alone_has_a_row(records, tmp_path):
+    rates = [write_run(tmp_path, 32, 0, gen=150, mem=480, steps=1500, milestones=20, learning_rate=rate) for rate in (1e-3, 4e-3)]
+    wide = write_run(tmp_path, 32, 0, gen=150, mem=480, steps=1500, milestones=20, width=16)
+    data = collapse.calculate([*records, *rates[1:], wide])
+    assert data.factor.values.tolist() == ["n", "width", "learning_rate"]
+    swept = data.isel(run=np.flatnonzero(data.sweep.values == "learning_rate"))
+    assert set(swept.learning_rate.values) == {1e-3, 4e-3} and set(swept.n.values) == {32}
+    assert np.allclose(swept.scale, swept.learning_rate / 1e-3)
+
+
+def test_runs_that_differ_in_nothing_alone_are_refused(records):
+    same = [record for record in records if record.config.n == 64]
+    with pytest.raises(InputError, match="alone"):
+        collapse.calculate(same)
+
+
+def test_levels_that_no_run_reaches_leave_the_spread_unknown(records):
+    late = [dataclasses.replace(record) for record in records if record.config.n == 128]
+    early = [record for record in records if record.config.n == 64][:1]
+    data = collapse.calculate([*late, *early])
+    assert np.isnan(data.before.sel(quantity="f_mem")) and np.isfinite(data.before.sel(quantity="gap"))
+    titles = [axes.get_title("right") for axes in collapse.build(data).axes]
+    assert titles[2] == titles[3] == "" and titles[0].startswith("spread")
+
+
+@pytest.mark.parametrize(("width", "quantities"), [(style.SINGLE, ["f_mem"]), (style.DOUBLE, ["gap", "f_mem", "swd"])])
+def test_curves_are_drawn_against_steps_and_rescaled_steps(data, width, quantities):
+    axes = collapse.build(data, width).axes
+    assert len(axes) == 2 * len(quantities)
+    for column, quantity in enumerate(quantities):
+        for panel, scale in zip(axes[2 * column : 2 * column + 2], (np.ones(6), data.scale.values)):
+            for k, line in enumerate(panel.lines):
+                seen = data.step[k].notnull()
+                np.testing.assert_allclose(line.get_xdata()[seen], data.step[k][seen] * scale[k])
+                np.testing.assert_array_equal(line.get_ydata(), data[quantity][k])
+        if quantity != "swd":
+            assert f"{float(data.before.sel(factor='n', quantity=quantity)):.2f}" in axes[2 * column].get_title("right")
