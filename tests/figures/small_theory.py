@@ -1,0 +1,29 @@
+"""Figures of the theory on small grids, each computed once for all tests that look at how it is drawn."""
+
+from functools import cache
+
+import numpy as np
+
+from figures import copies, modes, scaling, windows
+from theory.commands import ProblemFlags
+
+PROBLEM = ProblemFlags()
+
+
+@cache
+def _data(name: str):
+    if name == "windows":
+        return windows.windows(PROBLEM, (4.0, 16.0, 64.0, 256.0), 64.0, points=60)
+    if name == "scaling":
+        along = {"psi_n": np.geomspace(1, 1000, 12), "psi_p": np.geomspace(1, 64, 12)}
+        return scaling.scaling(PROBLEM, along, {"psi_n": (4.0, 16.0, 64.0), "psi_p": (16.0, 32.0, 64.0)})
+    if name == "copies":
+        return copies.double_descent(PROBLEM, np.geomspace(0.5, 64, 20), np.array([1.0, 4.0, 64.0]), [(1.0, 2.0)], 10, 2)
+    covariances = {"isotropic": np.ones(1), "power law": np.array([19.0, 1.0, 0.2]), "digits": np.array([3.0, 0.5, 0.0])}
+    return modes.modes_of(PROBLEM, covariances, 16.0, 16.0, points=60)
+
+
+BUILT = {
+    name: lambda runs, width, name=name, build=module.build: build(_data(name), width)
+    for name, module in {"windows": windows, "scaling": scaling, "copies": copies, "modes": modes}.items()
+}
