@@ -237,11 +237,16 @@ def _exponent(
     value, low, high = fit.value + shift, fit.low + shift, fit.high + shift
     if expected is None:
         verdict = _side(low, high, sign)
-    elif not low <= expected <= high:
-        verdict = DISAGREES
     else:
-        verdict = AGREES if high - low <= _TELLING else UNDECIDED
+        verdict = verdict_on(low, high, expected)
     return Finding(claim, claimed, label, value, low, high, fit.runs, fit.censored, verdict)
+
+
+def verdict_on(low: float, high: float, expected: float) -> str:
+    """What the interval of a measured exponent says about the expected one."""
+    if not low <= expected <= high:
+        return DISAGREES
+    return AGREES if high - low <= _TELLING else UNDECIDED
 
 
 def _collapse(runs: Sequence[_Measured]) -> Finding:

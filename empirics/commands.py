@@ -195,6 +195,24 @@ def measure(
         print(f"\n{tables.claims_table(findings, space.name)}")
 
 
+def compare(runs_root: Path = RUNS_ROOT, /, t: float | None = None, json: bool = False) -> None:
+    """Set the theory beside a set of runs: exponents, the map between the two, residuals, published claims, verdicts.
+
+    U-Nets may differ in n, width, batch size, learning rate and seed; for random-features networks nothing is fitted.
+
+    Args:
+        runs_root: folder of runs.
+        t: diffusion time of the losses that define the times; the runs' first by default.
+        json: print JSON.
+    """
+    from empirics.comparison import compare as compare_runs
+    from empirics.comparison_text import comparison_json, comparison_text
+    from empirics.runs import find
+
+    comparison = compare_runs(find(runs_root), t)
+    print(comparison_json(comparison) if json else comparison_text(comparison))
+
+
 def advise(
     pilots: Path | None = None,
     /,
@@ -323,6 +341,6 @@ def _runs_json(progress: "list[Progress]") -> str:
 
 
 COMMANDS = {
-    "train": train, "sweep": sweep, "runs": runs, "measure": measure, "advise": advise, "stopping": stopping,
+    "train": train, "sweep": sweep, "runs": runs, "measure": measure, "compare": compare, "advise": advise, "stopping": stopping,
     "closed-form": closed_form, "export": export,
 }

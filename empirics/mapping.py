@@ -102,6 +102,16 @@ class Map:
     def best(self) -> _Fit:
         return self.used[0]
 
+    @property
+    def likely(self) -> list[_Fit]:
+        """The fits within the 95 % interval, the best first."""
+        return [fit for fit in self.used if fit is self.best or self.best.top - fit.top <= self._margin]
+
+    def tau_of(self, fit: _Fit, n: float, width: float) -> tuple[float, float, float]:
+        """tau_gen, tau_gap, tau_mem in units of tau, of a network of this width trained on n images, by one of the fits."""
+        psi_p = fit.psi_p * (width / self.reference["W"]) ** fit.power
+        return predicted_times(n / self.d, psi_p, self.t, self.spectrum)
+
     @functools.cached_property
     def steps_per_tau(self) -> Estimate:
         """s: optimizer steps in one unit of tau, at the reference."""
@@ -140,7 +150,7 @@ class Map:
 
     def steps(self, n: float, setting: dict[str, float]) -> dict[str, float]:
         """tau_gen, tau_gap and tau_mem in optimizer steps, of a network trained on n images; inf: never."""
-        tau = predicted_times(n / self.d, self.psi_p_at(setting["W"]), self.t, self.spectrum)
+        tau = self.tau_of(self.best, n, setting["W"])
         return {event: self.steps_per_tau_at(setting) * time for event, time in zip(PREDICTED, tau, strict=True)}
 
     def forecast(self, event: str, n: float, setting: dict[str, float]) -> Forecast | None:
@@ -154,8 +164,7 @@ class Map:
         moved = np.array([shift[name] for name in self.factors])
         place, fits, offsets = PREDICTED.index(event), [], []
         for fit in self.used:
-            psi_p = fit.psi_p * math.exp(fit.power * shift["W"])
-            time = predicted_times(n / self.d, psi_p, self.t, self.spectrum)[place]
+            time = self.tau_of(fit, n, setting["W"])[place]
             if math.isfinite(time):
                 fits.append(fit.regression.moved(moved))
                 offsets.append(math.log(time))
