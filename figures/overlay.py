@@ -18,12 +18,12 @@ _SEEN = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
 @style.styled
-def build(overlay: "xarray.Dataset") -> Figure:
+def build(overlay: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     """Draw measured times (markers; open with an arrow where the run ended before the event) over predicted lines.
 
     overlay: the Dataset of figures.comparison.compare.
     """
-    figure = style.new(style.SINGLE, 4.1)
+    figure = style.new(width, 4.1)
     axes = figure.subplots()
     handles = []
     for event in overlay.event.values:
