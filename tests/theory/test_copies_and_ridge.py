@@ -64,6 +64,9 @@ def test_infinite_time_is_the_limit(copies, ridge, psi_p):
 def test_the_interpolation_threshold_diverges_without_ridge():
     c = RandomFeatures(2, 8, 0.1, copies=4).learning_curves([10.0, np.inf])
     assert np.isinf(c.test[1]) and c.train[1] == 0 and np.isfinite(c.test[0])
+    # A size that is a rounding error away, as a grid may hold it, is the threshold too.
+    for p in (np.nextafter(8, 0), np.nextafter(8, 9)):
+        assert np.isinf(RandomFeatures(2, p, 0.1, copies=4).learning_curves(np.inf).test)
     beside = [RandomFeatures(2, p, 0.1, copies=4).learning_curves(np.inf).test for p in (7.9, 7.99, 8.01, 8.1)]
     # The peak is a simple pole in the distance to the threshold, on both sides.
     assert beside[1] / beside[0] == pytest.approx(10, rel=0.2) and beside[2] / beside[3] == pytest.approx(10, rel=0.2)
