@@ -177,6 +177,29 @@ def explore(runs: Path | None = None, port: int = 5006, open: bool = True) -> No
     serve(port, lambda: measured(find(runs)) if runs else [], browser=open)
 
 
+def report(
+    sources: tuple[Path, ...] = (),
+    /,
+    problem: ProblemFlags = ProblemFlags(),
+    out: Path = Path("out/report"),
+) -> None:
+    """Write one self-contained page from any runs and predictions: figures with their data, tables, where they come from.
+
+    Without sources it shows the theory alone. What is missing is said on the page. Leaves index.html and all figures
+    (PDF, PNG, NetCDF) in `out`.
+
+    Args:
+        sources: Folders of recorded runs, and NetCDF files that other commands wrote.
+        problem: What is learned, in the figures of the theory.
+        out: Folder for the page and the figures.
+    """
+    writable_folder("out", out)
+
+    from figures.report_content import write_report
+
+    print(f"open {write_report(sources, problem, out)} in a browser")
+
+
 def _report_files(*paths: Path) -> None:
     print("written: " + ", ".join(str(path) for path in paths))
 
@@ -187,5 +210,6 @@ COMMANDS = {
     "overlay": overlay,
     "demo": demo,
     "figures": figures,
+    "report": report,
     "explore": explore,
 }

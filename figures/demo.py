@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import findings, report, style
+from figures import findings, report
 from figures.calculations import GridFlags, finite_network, regimes
 from figures.kept import kept
+from figures.report_content import TITLE, drawn
 from theory.commands import ModelFlags, ProblemFlags, prediction
 from theory.files import save_dataset
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from empirics.runs import RunRecord
 
 MODEL, PROBLEM, GRID = ModelFlags(), ProblemFlags(), GridFlags()
-TITLE = "When does a diffusion model generalize, and when does it memorize?"
 SIMULATED_DIMENSION = 100
 PHASES_AT = 1000.0  # training time of the phase diagram, in units of tau
 
@@ -75,13 +75,13 @@ def write_report(out: Path, results: Results) -> Path:
             "What real networks do",
             [findings.order(overlay)],
             [pictures["training"]],
-            [findings.measured_table(overlay)],
+            [report.Table("Times in optimizer steps; > s: not yet at step s", findings.measured_table(overlay))],
         ),
         report.Section(
             "How far apart they are",
             [*(findings.exponent(event, overlay) for event in overlay.event.values), findings.distance(overlay)],
             [pictures["overlay"]],
-            [findings.ratio_table(overlay)],
+            [report.Table("Measured and predicted times in optimizer steps", findings.ratio_table(overlay))],
         ),
         report.Section("What memorization looks like", [], [pictures["samples"]]),
     ]
@@ -91,36 +91,21 @@ def write_report(out: Path, results: Results) -> Path:
 
 
 def draw(out: Path, results: Results) -> dict[str, report.Picture]:
-    """Write every figure as PDF and PNG; return them as the report's pictures, by name."""
-    from figures import learning_curves, overlay, phase_diagram, samples, simulation, training
+    """Write every figure at both widths; return them as the report's pictures, by name."""
+    from figures import samples, training
+    from figures.predictions import KINDS
 
-    drawn = {
-        "learning_curves": (
-            learning_curves.build(results.curves),
-            "Predicted losses and score error against training time. Shaded: the window in which to stop.",
-        ),
-        "simulation": (
-            simulation.build(results.simulation),
-            "Prediction (lines) and the exact dynamics of one finite network (points).",
-        ),
-        "phase_diagram": (
-            phase_diagram.build(results.phases),
-            "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
-        ),
-        "training": (
-            training.build(training.calculate(results.records)),
-            training.CAPTION,
-        ),
-        "overlay": (overlay.build(results.overlay), "Measured times (markers) over predicted ones (lines)."),
-        "samples": (
-            samples.build(samples.calculate(results.records)),
-            samples.CAPTION,
-        ),
+    data = {
+        "simulation": results.simulation,
+        "learning_curves": results.curves,
+        "phase_diagram": results.phases,
+        "overlay": results.overlay,
     }
-    pictures = {}
-    for name, (figure, caption) in drawn.items():
-        style.save(figure, out / name)
-        pictures[name] = report.Picture(out / f"{name}.png", caption)
+    pictures = {name: drawn(name, KINDS[name].build, data[name], KINDS[name].caption, out) for name in data}
+    for name, figure in (("training", training), ("samples", samples)):
+        measured = figure.calculate(results.records)
+        save_dataset(measured, out / f"{name}.nc")
+        pictures[name] = drawn(name, figure.build, measured, figure.CAPTION, out)
     return pictures
 
 

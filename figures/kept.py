@@ -31,6 +31,11 @@ def kept(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "
     return made
 
 
+def figure_of(data: "xarray.Dataset") -> str | None:
+    """The figure of the catalogue that kept data are behind, if they say so."""
+    return json.loads(data.attrs.get("recipe", "{}")).get("figure")
+
+
 def provenance() -> str:
     """Versions and the commit of the code that runs, as text."""
     from empirics.training import git_commit
