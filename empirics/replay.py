@@ -79,8 +79,9 @@ def replay_table(replays: Sequence[Replay]) -> str:
     places = collections.Counter(each.place for each in replays)
     lines.append(f"{len(replays)} runs: " + "; ".join(f"{number} {place}" for place, number in places.most_common()))
     ended = [each for each in replays if each.step is not None]
-    kept = sum(each.best_place == "in the window" for each in ended)
-    lines.append(f"the kept network lies in the window in {kept} of the {len(ended)} runs that are stopped")
+    if ended:
+        kept = sum(each.best_place == "in the window" for each in ended)
+        lines.append(f"the kept network lies in the window in {kept} of the {len(ended)} runs that are stopped")
     return "\n".join(lines)
 
 

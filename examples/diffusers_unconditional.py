@@ -1,4 +1,4 @@
-"""StopBeforeMemorization in a training script of diffusers' kind, on 32 of scikit-learn's digits.
+"""StopBeforeMemorization in a training script of diffusers' kind, on 16 of scikit-learn's digits.
 
     accelerate launch examples/diffusers_unconditional.py
 
@@ -22,22 +22,22 @@ from empirics.stopping import StopBeforeMemorization
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--output_dir", type=Path, default=Path("out/diffusers_unconditional"))
 parser.add_argument("--max_train_steps", type=int, default=1000)
-parser.add_argument("--train_batch_size", type=int, default=32)
+parser.add_argument("--train_batch_size", type=int, default=16)
 parser.add_argument("--learning_rate", type=float, default=2e-3)
 parser.add_argument("--lr_warmup_steps", type=int, default=10)
 parser.add_argument("--checkpointing_steps", type=int, default=200)
 parser.add_argument("--resume_from_checkpoint", type=Path)
 parser.add_argument("--mixed_precision", choices=["no", "fp16", "bf16"], default="no")
-parser.add_argument("--first_check", type=int, default=30)
+parser.add_argument("--first_check", type=int, default=20)
 parser.add_argument("--check_spacing", type=float, default=1.1)
-parser.add_argument("--check_samples", type=int, default=128)
+parser.add_argument("--check_samples", type=int, default=64)
 args = parser.parse_args()
 
 accelerator = Accelerator(mixed_precision=args.mixed_precision)
 torch.manual_seed(0)
 digits = torch.from_numpy(load_digits().images / 8 - 1).float()[:, None]
 digits = digits[torch.randperm(len(digits))]
-images, held_out = digits[:32], digits[-256:]
+images, held_out = digits[:16], digits[-128:]
 
 model = UNet2DModel(
     sample_size=8, in_channels=1, out_channels=1, layers_per_block=2, block_out_channels=(16, 32), norm_num_groups=4,

@@ -1,4 +1,4 @@
-"""StopBeforeMemorization in a plain PyTorch loop, on 32 of scikit-learn's digits.
+"""StopBeforeMemorization in a plain PyTorch loop, on 16 of scikit-learn's digits.
 
     python examples/plain_pytorch.py
 
@@ -18,9 +18,9 @@ from empirics.stopping import StopBeforeMemorization
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("out/plain_pytorch"))
 parser.add_argument("--steps", type=int, default=1000)
-parser.add_argument("--first", type=int, default=30, help="optimizer steps before the first check")
+parser.add_argument("--first", type=int, default=20, help="optimizer steps before the first check")
 parser.add_argument("--spacing", type=float, default=1.1, help="factor in steps between checks")
-parser.add_argument("--samples", type=int, default=128, help="images generated at each check")
+parser.add_argument("--samples", type=int, default=64, help="images generated at each check")
 args = parser.parse_args()
 args.out.mkdir(parents=True, exist_ok=True)
 checkpoint = args.out / "checkpoint.pt"
@@ -28,7 +28,7 @@ checkpoint = args.out / "checkpoint.pt"
 torch.manual_seed(0)
 digits = torch.from_numpy(load_digits().images / 8 - 1).float()[:, None]
 digits = digits[torch.randperm(len(digits))]
-images, held_out = digits[:32], digits[-256:]
+images, held_out = digits[:16], digits[-128:]
 
 network = UNet2DModel(
     sample_size=8, in_channels=1, out_channels=1, layers_per_block=2, block_out_channels=(16, 32), norm_num_groups=4,
@@ -62,7 +62,7 @@ for step in range(start + 1, args.steps + 1):
     optimizer.step()
     optimizer.zero_grad()
     stop = stopper.after_step(step, network)
-    if step % 100 == 0 or stop:
+    if step % 50 == 0 or stop:
         state = {"step": step, "network": network.state_dict(), "optimizer": optimizer.state_dict(),
                  "stopper": stopper.state_dict()}
         torch.save(state, args.out / "checkpoint.part")

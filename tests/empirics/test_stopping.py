@@ -11,9 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from empirics import datasets, runs, store
+from empirics.commands import stopping
 from empirics.config import TrainConfig
 from empirics.measure import times_of
 from empirics.overview import overview
+from empirics.replay import replay
 from empirics.stopping import Check, StopBeforeMemorization, verdict
 from empirics.sweeps import ended
 from empirics.training import train
@@ -387,3 +389,37 @@ def test_a_real_run_stops_inside_the_recorded_window(tmp_path):
     record = train(config, tmp_path)
     assert record.status == "stopped early" and times.gen.value < record.steps[-1] < times.mem.value
     assert times.gen.value < record.facts["best_step"] < times.mem.value and record.f_mem.max() == 0
+
+
+# replays --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_replay_of_a_run_that_went_on_is_where_it_stops_early(early, tmp_path):
+    whole = train(dataclasses.replace(STOPPING, stop=0.0), tmp_path)
+    result = replay(whole)
+    assert (result.step, result.reason, result.best_step) == (early.steps[-1], "gap", early.facts["best_step"])
+    assert replay(early).step == early.steps[-1]
+
+
+def test_recorded_runs_are_stopped_inside_their_windows():
+    replays = [replay(record, spacing=1.05) for record in runs.find(RECORDS)]
+    assert len(replays) >= 20
+    for each in replays:
+        gen, mem = each.times.gen, each.times.mem
+        if each.step is None:
+            # A loss that still falls, never one that has risen.
+            assert mem.censored and gen.censored
+            continue
+        assert mem.censored or each.step < mem.value
+        if not gen.censored:
+            assert gen.value < each.step and each.place == each.best_place == "in the window"
+
+
+def test_the_command_says_where_each_run_would_stop(capsys, tmp_path):
+    stopping(RECORDS, spacing=1.05)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(runs.find(RECORDS)) + 3 and "in the window" in lines[-2] and "kept network" in lines[-1]
+    with pytest.raises(InputError, match="spacing must be above 1"):
+        stopping(RECORDS, spacing=1.0)
+    with pytest.raises(InputError, match="at least one run with samples"):
+        stopping(tmp_path)
