@@ -2,20 +2,28 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: demo test test-all bench clean
+.PHONY: demo test test-all bench browser clean
 
 demo: $(READY)
 	$(BIN)/genmem demo --out out/demo
 
 # One thread each: two test processes with two spinning BLAS threads each take several times as long.
 test test-all: export OMP_NUM_THREADS = 1
+# Here a missing browser fails the tests that look at pages; pytest by itself skips them, and says why.
+test test-all: export GENMEM_REQUIRE_BROWSER = 1
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-all: $(READY)
+test-all: $(READY) browser
 	$(BIN)/pytest -n 2
+
+# Debian's Chromium and its driver, for the tests that look at pages.
+browser:
+	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || { \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 
 bench: $(READY)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -92,7 +92,7 @@ class Score:
     def __init__(self):
         self.figure = _plot("score", "training time τ", "score error", TAU, "log")
         self.marks = TimeMarks(self.figure, named=False)
-        self._source = ColumnDataSource({"tau": [], "score": []}, name="score")
+        self._source = ColumnDataSource({"tau": [], "score": []}, name="score data")
         self.figure.line("tau", "score", source=self._source, color=LOSS_COLOURS["score"], line_width=2)
 
     def show(self, curves: Curves) -> None:
@@ -108,7 +108,7 @@ class SpectrumPlot:
 
     def __init__(self):
         self.figure = _plot("spectrum", "eigenvalue λ of U", "λ ρ(λ)", (-4, 3), "log")
-        self._bulks = ColumnDataSource({"x": [], "y": []}, name="spectrum")
+        self._bulks = ColumnDataSource({"x": [], "y": []}, name="spectrum data")
         self._atoms = ColumnDataSource({"x": [], "y": [], "text": []})
         self.figure.patches("x", "y", source=self._bulks, color=BLUE, alpha=0.35, line_color=BLACK)
         self.figure.scatter("x", "y", source=self._atoms, marker="triangle", size=11, color=BLACK)
