@@ -52,6 +52,14 @@ def test_train_prints_its_record(root, monkeypatch, capsys):
     assert lines[-1].startswith("finished after") and str(root) in lines[-1]
 
 
+def test_train_uses_the_threads_it_is_given_and_can_stop_early(tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(SMALL, steps=2, first_milestone=1, milestones=2, stop=0.5)
+    genmem("train", *flags(config), "--threads", 2, "--out", tmp_path, monkeypatch=monkeypatch)
+    facts = runs.load(tmp_path / config.key).facts
+    assert facts["threads"] == 2 and facts["stop_reason"] == "end"
+    assert capsys.readouterr().out.splitlines()[-1].startswith("finished after")
+
+
 def test_measure_prints_a_line_for_each_run_and_the_exponents(root, monkeypatch, capsys):
     genmem("measure", root, monkeypatch=monkeypatch)
     out = capsys.readouterr().out
