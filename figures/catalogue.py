@@ -10,9 +10,13 @@ from figures import (
     agreement,
     collapse,
     copies,
+    curves,
+    landscape,
     measured_windows,
     modes,
+    on_diagram,
     phase_diagram,
+    random_features,
     samples,
     scaling,
     spectrum,
@@ -54,6 +58,8 @@ FIGURES: dict[str, Theory | Measured] = {
     "measured-windows": Measured(measured_windows.CAPTION, measured_windows.calculate, measured_windows.build),
     "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
     "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
+    "curves": Theory(curves.CAPTION, curves.calculate, curves.build),
+    "landscape": Theory(landscape.CAPTION, landscape.calculate, landscape.build),
     "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
     "copies": Theory(copies.CAPTION, copies.calculate, copies.build),
     "modes": Theory(modes.CAPTION, modes.calculate, modes.build),
@@ -61,6 +67,8 @@ FIGURES: dict[str, Theory | Measured] = {
     "collapse": Measured(collapse.CAPTION, collapse.calculate, collapse.build),
     "samples": Measured(samples.CAPTION, samples.calculate, samples.build),
     "agreement": Measured(agreement.CAPTION, agreement.calculate, agreement.build),
+    "overlay": Measured(on_diagram.CAPTION, on_diagram.calculate, on_diagram.build),
+    "random-features": Measured(random_features.CAPTION, random_features.calculate, random_features.build),
 }
 
 

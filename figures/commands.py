@@ -127,8 +127,8 @@ def demo(out: Path = Path("out/demo"), workers: int = 2) -> None:
 
 def figures(
     name: Literal[
-        "all", "windows", "measured-windows", "phases", "spectrum", "scaling", "copies", "modes", "training", "collapse",
-        "samples", "agreement",
+        "all", "windows", "measured-windows", "phases", "spectrum", "curves", "landscape", "scaling", "copies", "modes",
+        "training", "collapse", "samples", "agreement", "overlay", "random-features",
     ] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
