@@ -4,6 +4,7 @@ tau_mem diverges at the threshold n*(p), where a grid shows steps. So colours an
 from the data set's exact boundary lines and from times interpolated on either side of them.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,13 +89,7 @@ def _panel(axes: Axes, diagram: "xarray.Dataset") -> set[str]:
     levels = np.arange(np.ceil(exponent.min()), np.floor(highest) + 1) if exponent.count() else []
     if len(levels):
         lines = axes.contour(psi_n, psi_p, exponent, levels=levels, colors=style.BLACK, linewidths=0.7)
-        room = _border_distance(~np.ma.getmaskarray(exponent))
-        places = []
-        for path in lines.get_paths():
-            n, p = path.vertices.T
-            free = room[np.searchsorted(psi_p, p).clip(max=FINE - 1), np.searchsorted(psi_n, n).clip(max=FINE - 1)]
-            places.append(path.vertices[free.argmax()])
-        axes.clabel(lines, fmt=lambda level: rf"$10^{{{int(level)}}}$", fontsize=7, manual=places)
+        label(axes, lines, ~np.ma.getmaskarray(exponent), psi_n, psi_p, lambda level: rf"$10^{{{int(level)}}}$")
     axes.plot(diagram.psi_n_architectural, diagram.psi_p, color=style.BLUE, linewidth=1.6)
     # The threshold is known beyond the grid; the picture is not.
     axes.set(xlim=(psi_n[0], psi_n[-1]), ylim=(psi_p[0], psi_p[-1]))
@@ -105,6 +100,19 @@ def _panel(axes: Axes, diagram: "xarray.Dataset") -> set[str]:
         if place is not None:
             axes.text(psi_n[place[1]], psi_p[place[0]], _label(name)[0], weight="bold", ha="center", va="center")
     return present
+
+
+def label(axes: Axes, lines, region: np.ndarray, psi_n, psi_p, text: Callable[[float], str]) -> None:
+    """Write on each contour its level, where it is farthest from the border of the region (psi_p, psi_n)."""
+    room = _border_distance(region)
+    places = []
+    for path in lines.get_paths():
+        if len(path.vertices):
+            n, p = path.vertices.T
+            row, column = np.searchsorted(psi_p, p), np.searchsorted(psi_n, n)
+            free = room[row.clip(max=len(psi_p) - 1), column.clip(max=len(psi_n) - 1)]
+            places.append(path.vertices[free.argmax()])
+    axes.clabel(lines, fmt=text, fontsize=7, manual=places)
 
 
 def _label(name: str) -> str:
