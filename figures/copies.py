@@ -23,9 +23,10 @@ CAPTION = (
 )
 PSI_N = 2.0
 COPIES = (1.0, 2.0, 4.0, 8.0, np.inf)
-# Training times in units of the power of ten below tau_gen at m = inf: the later, the sharper the peak.
-LATE = (1e3, 1e4, 1e5, 1e6)
-SHOWN = 1e5
+# Training times in units of the power of ten below 1 / (Delta s^2), when eigenvalues of U as small as s^2 are learned:
+# the later, the sharper the peak.
+LATE = (1e1, 1e2, 1e3, 1e4)
+SHOWN = 1e3
 # How far from p = n m the peak is looked for, and at how many sizes before it is refined.
 _REACH, _GRID = 4.0, 41
 _MARKERS = ("o", "s", "D", "^", "v")
@@ -58,7 +59,8 @@ def double_descent(
     def network(m: float, p: float):
         return replace(problem, copies=float(m)).network(PSI_N, p)
 
-    unit = 10 ** np.floor(np.log10(network(np.inf, 64.0).timescales().gen))
+    constants = network(np.inf, 1.0).constants
+    unit = 10 ** np.floor(-np.log10(constants.delta * constants.s2))
     tau = unit * np.array(LATE)
     shown = unit * SHOWN
     test = [[float(network(m, p).learning_curves(shown).test) for p in psi_p] for m in COPIES]
@@ -154,7 +156,7 @@ def _losses(axes: Axes, data: "xarray.Dataset") -> None:
     axes.set_xlabel(r"hidden units per dimension, $\psi_p = p/d$")
     axes.set_ylabel("test loss")
     axes.set_title(rf"$\psi_n$ = {data.attrs['psi_n']:g}, $\tau$ = {_power(data.attrs['tau_shown'])}; dotted: $p = nm$")
-    axes.legend(handles=handles, loc="upper right")
+    axes.legend(handles=handles, loc="best")
 
 
 def _places(axes: Axes, data: "xarray.Dataset") -> None:
@@ -169,7 +171,7 @@ def _places(axes: Axes, data: "xarray.Dataset") -> None:
     style.plain_log(axes.yaxis)
     axes.set_xlabel("noise copies of each point, $m$")
     axes.set_ylabel(r"$\psi_p$ at the peak, $\propto m^b$")
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def _power(value: float) -> str:
