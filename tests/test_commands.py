@@ -11,6 +11,7 @@ import xarray
 import genmem
 from tests.tolerances import PRINTED
 from theory import RandomFeatures, Spectrum
+from theory.commands import LOSSES
 
 HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh")
 COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo", "explore")
@@ -95,7 +96,8 @@ def test_predict_prints_the_curves_and_the_times_of_the_model(run):
     model = RandomFeatures(4, 8, 0.1)
     curves, times = model.learning_curves(np.array([1.0, 10, 100])), model.timescales()
     printed = np.array([line.split() for line in lines[1:4]], float)
-    expected = np.stack([curves.tau, curves.train, curves.test, curves.score], axis=1)
+    assert lines[0].split() == ["tau", "train", "loss", "test", "loss", "score", "error", "bias^2", "variance"]
+    expected = np.stack([curves.tau, *(getattr(curves, name) for name in LOSSES)], axis=1)
     assert np.allclose(printed, expected, rtol=PRINTED, atol=0)
     shown = {line.split()[0]: float(line.split()[2]) for line in lines if line.startswith("tau_")}
     assert shown == pytest.approx({"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap}, rel=1e-3)
@@ -106,7 +108,10 @@ def test_predict_gives_programs_every_digit(run):
     code, output, _ = run("predict", *flags, "--tau", 10, "--json")
     given = json.loads(output)
     model = RandomFeatures(2, 4, 0.1, "erf", Spectrum([0.5, 1.5], [0.5, 0.5]))
-    assert given["test"] == model.learning_curves(np.array([10.0])).test.tolist()
+    curves = model.learning_curves(np.array([10.0]))
+    for name in (*LOSSES, "modes"):
+        assert given[name] == getattr(curves, name).tolist()
+    assert given["target_modes"] == model.target_modes.tolist()
     assert given["tau_mem"] == model.timescales().mem
     assert given["activation"] == "erf" and given["weights"] == [0.5, 0.5] and given["psi_p"] == 4
 
@@ -125,6 +130,13 @@ def test_predict_covers_the_window_by_default_and_saves_it(run, tmp_path):
     assert curves.tau.size == 96 and curves.attrs["activation"] == "tanh"
     assert curves.tau[0] < curves.attrs["tau_gen"] < curves.attrs["tau_mem"] < curves.tau[-1]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["curves.nc"]
+    expected = RandomFeatures(8, 16, 0.1).learning_curves(curves.tau.values)
+    for name in (*LOSSES, "modes"):
+        assert np.array_equal(curves[name], getattr(expected, name))
+    # Bias^2 and variance are the parts of the score error; the bias is what the modes miss.
+    assert np.allclose(curves.bias + curves.variance, curves.score)
+    miss = (curves.modes - curves.target_modes) ** 2 / -curves.target_modes
+    assert np.allclose(miss.isel(eigenvalue=0), curves.bias) and curves.modes.dims == ("tau", "eigenvalue")
 
 
 def _files(name):

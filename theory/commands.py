@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from theory.model import RandomFeatures
     from theory.spectra import Spectrum
 
+# The curves of LearningCurves that are predicted: losses, then the score error and its two parts.
+LOSSES = ("train", "test", "score", "bias", "variance")
+
 
 @dataclass(frozen=True)
 class ProblemFlags:
@@ -61,8 +64,8 @@ class ModelFlags(ProblemFlags):
 def predict(model: ModelFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
     """Predict the learning curves and the times of generalization and memorization in closed form.
 
-    Prints the train loss, the test loss and the score error against the training time tau
-    (steps x learning rate / d^2), then tau_gen, tau_mem and tau_gap.
+    Prints the train loss, the test loss, and the score error with its two parts bias^2 and variance against the
+    training time tau (steps x learning rate / d^2), then tau_gen, tau_mem and tau_gap.
 
     Args:
         model: The network and its data.
@@ -81,7 +84,8 @@ def predict(model: ModelFlags, tau: tuple[float, ...] = (), json: bool = False, 
 def prediction(flags: ModelFlags, tau: tuple[float, ...] = ()) -> "xarray.Dataset":
     """Learning curves over dimension tau (default: `window` of 96 times), with the times and the inputs as attributes.
 
-    Variables train, test, score of shape (K,); attributes tau_gen, tau_mem, tau_gap and every field of `flags`.
+    Variables of LearningCurves: train, test, score, bias (of the mean score, squared) and variance, shape (K,), and
+    modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap and every field of `flags`.
     """
     import numpy as np
     import xarray
@@ -91,8 +95,9 @@ def prediction(flags: ModelFlags, tau: tuple[float, ...] = ()) -> "xarray.Datase
     grid = training_times(tau) if tau else window(times.gen, times.mem)
     curves = model.learning_curves(grid)
     return xarray.Dataset(
-        {name: ("tau", np.asarray(getattr(curves, name))) for name in ("train", "test", "score")},
-        coords={"tau": grid},
+        {name: ("tau", np.asarray(getattr(curves, name))) for name in LOSSES}
+        | {"modes": (("tau", "eigenvalue"), curves.modes), "target_modes": ("eigenvalue", model.target_modes)},
+        coords={"tau": grid, "eigenvalue": model.spectrum.eigenvalues},
         attrs={"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap, **inputs(flags)},
     )
 
@@ -121,7 +126,7 @@ def window(gen: float, mem: float, points: int = 96):
 
 def as_json(curves: "xarray.Dataset") -> str:
     """The curves and their attributes as one JSON object; an infinite time is null."""
-    values = {name: curves[name].values.tolist() for name in ("tau", "train", "test", "score")}
+    values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, "modes", "target_modes")}
     attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curves.attrs.items()}
     finite = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -134,11 +139,12 @@ def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
     """A table of at most `rows` evenly chosen training times, and the three times below it."""
     import numpy as np
 
-    lines = [f"{'tau':>11} {'train loss':>11} {'test loss':>11} {'score error':>12}"]
+    headings = ("train loss", "test loss", "score error", "bias^2", "variance")
+    lines = [f"{'tau':>11} " + " ".join(f"{heading:>11}" for heading in headings)]
     shown = np.unique(np.linspace(0, curves.tau.size - 1, min(rows, curves.tau.size)).round().astype(int))
     for k in shown:
-        tau, train, test, score = (float(curves[name][k]) for name in ("tau", "train", "test", "score"))
-        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} {score:12.5g}")
+        tau, train, test, *parts = (float(curves[name][k]) for name in ("tau", *LOSSES))
+        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} " + " ".join(f"{part:11.4g}" for part in parts))
     return "\n".join(lines + ["", *times_lines(curves.attrs)])
 
 
