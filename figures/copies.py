@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Double descent with m noise copies of each training point, ψ_n = n/d = 2. Test loss late in training against the "
-    "network's size, predicted (lines) and simulated (points: mean and standard error over networks of dimension d = 40, "
-    "which differ from the limit by terms of order 1/d); and where its peak lies, with the exponent b in m (least squares "
-    "and standard error). The later, the closer it comes to p = n m, where the network can just fit every noised point "
-    "and where, without ridge, the loss is infinite at τ = ∞. With the noise averaged exactly (m = ∞) there is no peak."
+    "network's size, predicted (lines) and simulated (points: mean and standard error over networks of dimension d = "
+    "40, which differ from the limit by terms of order 1/d); and where its peak lies, with the exponent b in m (least "
+    "squares and standard error). The later, the closer it comes to p = n m, where the network can just fit every "
+    "noised point and where, without ridge, the loss is infinite at τ = ∞. With the noise averaged exactly (m = ∞) "
+    "there is no peak."
 )
 PSI_N = 2.0
 COPIES = (1.0, 2.0, 4.0, 8.0, np.inf)
@@ -47,7 +48,7 @@ def calculate(problem: ProblemFlags) -> "xarray.Dataset":
 def double_descent(
     problem: ProblemFlags, psi_p: np.ndarray, peak_copies: np.ndarray, places: list[tuple], d: int, draws: int
 ) -> "xarray.Dataset":
-    """The test loss over (copies, psi_p) at a late time; the peak's place over (late, peak_copies) and its exponent in m.
+    """The test loss over (copies, psi_p) at a late time; the peak's place over (peak_copies, tau), its exponent in m.
 
     psi_p: (P,). peak_copies: (M,), the m at which the peak is looked for. places: pairs (m, psi_p) at which networks of
     dimension d are simulated, `draws` each. A peak that does not exist is nan.
@@ -163,7 +164,8 @@ def _places(axes: Axes, data: "xarray.Dataset") -> None:
     m = data.peak_copies.values
     for k, (colour, marker) in enumerate(zip(_GREYS, _MARKERS)):
         here = data.isel(tau=k)
-        label = rf"$\tau$ = {_power(float(here.tau))}: $b$ = {float(here.exponent):.3f} ± {float(here.exponent_error):.3f}"
+        b, error = float(here.exponent), float(here.exponent_error)
+        label = rf"$\tau$ = {_power(float(here.tau))}: $b$ = {b:.3f} ± {error:.3f}"
         axes.plot(m, here.peak_psi_p, color=colour, marker=marker, markersize=3, label=label)
     axes.plot(m, data.attrs["psi_n"] * m, color=style.VERMILION, linestyle="--", label="$p = nm$: $b$ = 1")
     axes.set(xscale="log", yscale="log")

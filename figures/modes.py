@@ -23,14 +23,12 @@ from theory.commands import ProblemFlags
 if TYPE_CHECKING:
     import xarray
 
-    from theory import Simulation
-
 CAPTION = (
     "When each direction of the data is learned, for three covariances: the coefficient of the mean score along each "
-    "eigenvector, as a share of the true score's, and the time at which it reaches one half. The more variance the noised "
-    "data have along a direction, e^{−2t}λ + Δ, the earlier it is learned, in inverse proportion (lines: the limit "
-    "1 ≪ ψ_p ≪ ψ_n), down to the noise's own variance Δ. Open markers: a simulated network that is trained on the digits "
-    "themselves, which are not Gaussian. After τ_mem the shares exceed one."
+    "eigenvector, as a share of the true score's, and the time at which it reaches one half. The more variance the "
+    "noised data have along a direction, e^{−2t}λ + Δ, the earlier it is learned, in inverse proportion (lines: the "
+    "limit 1 ≪ ψ_p ≪ ψ_n), down to the noise's own variance Δ. Open markers: a simulated network that is trained on "
+    "the digits themselves, which are not Gaussian. After τ_mem the shares exceed one."
 )
 PSI_N = PSI_P = 16.0
 HALF = 0.5
@@ -40,7 +38,7 @@ _TIMES = {"tau_gen": ":", "tau_mem": "--"}
 
 
 def calculate(problem: ProblemFlags) -> "xarray.Dataset":
-    """Isotropic data, a power law in 100 dimensions, and the 64 pixels of the digits, with a network trained on these."""
+    """Isotropic data, a power law in 100 dimensions, and the digits' 64 pixels, with a network trained on these."""
     from empirics.datasets import load
     from theory import simulate
 
@@ -64,11 +62,13 @@ def calculate(problem: ProblemFlags) -> "xarray.Dataset":
     )
 
 
-def modes_of(problem: ProblemFlags, eigenvalues: Mapping[str, np.ndarray], psi_n: float, psi_p: float, points: int = 161):
+def modes_of(
+    problem: ProblemFlags, eigenvalues: Mapping[str, np.ndarray], psi_n: float, psi_p: float, points: int = 161
+) -> "xarray.Dataset":
     """The Dataset of the modes of each covariance, all in one dimension `mode`, with `covariance` their name.
 
-    eigenvalues: by name, each of equal weight. learned (mode, tau): c_k / target. half_time (mode,): when it reaches one
-    half (nan: never); half_time_limit (mode,): the same for 1 << psi_p << psi_n. exponent (name,): of half_time in
+    eigenvalues: by name, each of equal weight. learned (mode, tau): c_k / target. half_time (mode,): when it is
+    one half (nan: never); half_time_limit (mode,): the same for 1 << psi_p << psi_n. exponent (name,): of half_time in
     noised_variance (mode,), by least squares, nan for fewer than two different ones.
     """
     import xarray
@@ -179,8 +179,8 @@ def _half_times(axes: Axes, data: "xarray.Dataset") -> None:
         marker, colour = _MARKERS[name]
         label = f"{name}" + (rf": exponent ${exponent:.3f}$" if np.isfinite(exponent) else "")
         # A covariance of one eigenvalue is one point, which lies on the others' line.
-        single = {"zorder": 3, "markersize": 5, "markeredgecolor": "white"} if here.mode.size == 1 else {"markersize": 3}
-        axes.plot(here.noised_variance, here.half_time, marker, color=colour, label=label, **single)
+        look = {"zorder": 3, "markersize": 5, "markeredgecolor": "white"} if here.mode.size == 1 else {"markersize": 3}
+        axes.plot(here.noised_variance, here.half_time, marker, color=colour, label=label, **look)
         axes.plot(here.noised_variance, here.half_time_limit, color=colour, linewidth=0.7)
     if "images_half_time" in data:
         axes.plot(

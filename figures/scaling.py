@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import xarray
 
 CAPTION = (
-    "Predicted times against the numbers of training points (ψ_n = n/d) and of hidden units (ψ_p = p/d), and their local "
-    "exponents. For 1 ≪ ψ_n ≪ ψ_p, τ_gen depends on neither (exponent 0), and τ_mem grows nearly in proportion to n "
-    "(exponent 1) whatever p is. τ_mem diverges at the threshold n*(p) (vertical lines), beyond which the network cannot "
-    "memorize."
+    "Predicted times against the numbers of training points (ψ_n = n/d) and of hidden units (ψ_p = p/d), and their "
+    "local exponents. For 1 ≪ ψ_n ≪ ψ_p, τ_gen depends on neither (exponent 0), and τ_mem grows nearly in proportion "
+    "to n (exponent 1) whatever p is. τ_mem diverges at the threshold n*(p) (vertical lines), beyond which the "
+    "network cannot memorize."
 )
 EVENTS = ("gen", "gap", "mem")
 # Half the spacing in log psi of the central differences: their error is below 1e-5, that of times refined to 1e-8 less.
@@ -69,7 +69,7 @@ def scaling(problem: ProblemFlags, along: dict, fixed: dict) -> "xarray.Dataset"
 
 
 def _thresholds(problem: ProblemFlags, along: dict, fixed: dict) -> dict[str, np.ndarray]:
-    """Where tau_mem diverges: along psi_n for each fixed psi_p, and along psi_p for each fixed psi_n; nan if not there."""
+    """Where tau_mem diverges: along psi_n for each fixed psi_p, and along psi_p for each fixed psi_n; or nan."""
     import theory
 
     model = {name: getattr(problem, name) for name in ("activation", "copies", "ridge")}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import matplotlib.colors
+import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -59,8 +60,9 @@ styled = matplotlib.rc_context(_RC)
 
 
 def ordered(count: int) -> list[str]:
-    """Colours for an ordered parameter, dark to light: viridis without its far end, too pale for a thin line on white."""
-    return [matplotlib.colors.to_hex(matplotlib.colormaps["viridis"](0.85 * k / max(count - 1, 1))) for k in range(count)]
+    """Colours for an ordered parameter, dark to light: viridis without its far end, too pale for thin lines on white."""
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
+    return [matplotlib.colors.to_hex(shade) for shade in shades]
 
 
 def plain_log(axis: Axis) -> None:

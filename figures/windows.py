@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import xarray
 
 CAPTION = (
-    "Predicted quality and memorization against training time, for more and more training points n = ψ_n d. Every network "
-    "approaches the true score at about the same time τ_gen (circles); the more points, the later it begins to memorize "
-    "them (τ_mem, squares), so the window in which to stop opens with n."
+    "Predicted quality and memorization against training time, for more and more training points n = ψ_n d. Every "
+    "network approaches the true score at about the same time τ_gen (circles); the more points, the later it begins "
+    "to memorize them (τ_mem, squares), so the window in which to stop opens with n."
 )
 PSI_N = (4.0, 16.0, 64.0, 256.0)
 PSI_P = 64.0
@@ -92,8 +92,9 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     quality.set_ylabel("score error\n(1: untrained)")
     quality.legend(
         handles=[
-            Line2D([], [], linestyle="", marker=style.TIME_MARKERS[kind], color=style.BLACK, label=style.TIME_LABELS[kind])
-            for kind in ("gen", "mem")
+            Line2D([], [], color=style.BLACK, linestyle="", marker=style.TIME_MARKERS[kind], label=label)
+            for kind, label in style.TIME_LABELS.items()
+            if kind in ("gen", "mem")
         ],
         loc="lower left",
     )
