@@ -1,5 +1,8 @@
 """Data of the shapes that the figures draw, with values chosen so that they can be recognized."""
 
+import functools
+from pathlib import Path
+
 import numpy as np
 import xarray
 
@@ -72,3 +75,12 @@ def overlay() -> xarray.Dataset:
             "points": 12,
         },
     )
+
+
+@functools.cache
+def random_features() -> xarray.Dataset:
+    """The recorded run of the random-features network, beside the closed form."""
+    from empirics.runs import find
+    from figures.random_features import calculate
+
+    return calculate(find(Path(__file__).parents[2] / "records" / "random-features"))

@@ -8,7 +8,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from empirics.runs import find
-from figures import collapse, learning_curves, measured_windows, overlay, phase_diagram, samples, simulation, style, training
+from figures import (
+    collapse,
+    learning_curves,
+    measured_windows,
+    on_diagram,
+    overlay,
+    phase_diagram,
+    random_features,
+    samples,
+    simulation,
+    style,
+    training,
+)
 from tests.figures import made, small_theory
 
 
@@ -21,6 +33,8 @@ BUILT = {
     "training": lambda runs, width: training.build(training.calculate(runs), width),
     "samples": lambda runs, width: samples.build(samples.calculate(runs), width),
     "measured_windows": lambda runs, width: measured_windows.build(measured_windows.calculate(runs), width),
+    "on_diagram": lambda runs, width: on_diagram.build(on_diagram.calculate(runs), width),
+    "random_features": lambda runs, width: random_features.build(made.random_features(), width),
     **small_theory.BUILT,
 }
 
