@@ -12,6 +12,7 @@ from theory.files import written_whole
 
 # Larger data files stay beside the page.
 EMBEDDED_BYTES = 500_000
+_LONG = 30  # characters of a cell
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ figcaption { color: #444; font-size: .9rem; margin-top: .4rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 caption { text-align: left; color: #444; padding-bottom: .3rem; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, td.words { text-align: left; }
+td.words { white-space: normal; min-width: 14rem; }
 summary { cursor: pointer; margin: 1rem 0; }
 footer { color: #444; font-size: .85rem; margin-top: 2rem; border-top: 1px solid #ccc; }
 </style>
@@ -141,9 +143,15 @@ def _table(table: Table) -> str:
     if not table.rows:
         return ""
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in table.rows[0])
-    lines = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row.values()) + "</tr>\n" for row in table.rows)
+    lines = "".join("<tr>" + "".join(map(_cell, row.values())) + "</tr>\n" for row in table.rows)
     caption = "" if table.folded else f"<caption>{_text(table.caption)}</caption>"
     # A region that scrolls must be reachable by keyboard, and then needs a name.
     scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}">'
     whole = f"{scroll}<table>{caption}\n<tr>{head}</tr>\n{lines}</table></div>\n"
     return f"<details><summary>{_text(table.caption)}</summary>{whole}</details>\n" if table.folded else whole
+
+
+def _cell(text: str) -> str:
+    """A cell, which may break into lines if it is long."""
+    kind = ' class="words"' if len(text) > _LONG else ""
+    return f"<td{kind}>{_text(text)}</td>"

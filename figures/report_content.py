@@ -1,6 +1,7 @@
 """What the report says of a set of runs and of predictions, and of what they lack."""
 
 import json
+import math
 import re
 import shlex
 from collections import Counter, defaultdict
@@ -178,7 +179,7 @@ def _counted(records: Sequence["RunRecord"]) -> str:
         values = sorted({getattr(record.config, name) for record in records})
         if len(values) > 1:
             varied.append(f"{symbol} = {', '.join(map(str, values))}")
-    differ = f" They differ in {_and(varied)}." if varied else ""
+    differ = f" They differ in {'; '.join(varied)}." if varied else ""
     return f"{len(records)} {'runs' if len(records) > 1 else 'run'}: {counts}.{differ}"
 
 
@@ -200,7 +201,17 @@ def _laws(label: str, measurement) -> Section:
         return Section(f"Laws on {label}", ["These runs vary too little, or show too few times, for an exponent."])
     caption = "Exponents of the times, fitted jointly, with 95 % intervals"
     sentence = "Censored maximum likelihood; other settings have constants of their own. –: these runs do not tell."
-    return Section(f"Laws on {label}", [sentence], tables=[Table(caption, rows)])
+    return Section(f"Laws on {label}", [*_in_n(measurement), sentence], tables=[Table(caption, rows)])
+
+
+def _in_n(measurement) -> list[str]:
+    """How each time grows with the number of images."""
+    return [
+        f"The {findings.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval {fit.low:.2f} "
+        f"to {fit.high:.2f}; {fit.runs} runs, {fit.censored} of them lower bounds)."
+        for event, symbol in findings.SYMBOLS.items()
+        if math.isfinite((fit := measurement.exponents[event]).value)
+    ]
 
 
 def _claims(label: str, records: Sequence["RunRecord"]) -> Section:

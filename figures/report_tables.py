@@ -56,11 +56,12 @@ def claim_rows(findings: Sequence["Finding"]) -> Rows:
     return [
         {
             "claimed": row.claimed,
+            "verdict": row.verdict,
             "measured": row.quantity,
             "value": "–" if math.isnan(row.value) else f"{row.value:.2f}",
             "95 % interval": "–" if math.isnan(row.value) else f"{row.low:.2f} to {row.high:.2f}",
             "runs": str(row.runs),
-            "verdict": row.verdict + (f": {row.note}" if row.note else ""),
+            "note": row.note,
         }
         for row in findings
     ]

@@ -47,7 +47,8 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     losses.set_ylabel(f"denoising loss at t = {data.attrs['t']:g}")
     copies.set_ylabel(r"memorized fraction $f_{mem}$")
     for axes in (losses, copies):
-        axes.set_xscale("log")
+        # Without samples one panel has no data to take its range from.
+        axes.set(xscale="log", xlim=(float(data.step.min()) / 1.2, 1.2 * float(data.step.max())))
     for axes in (losses, copies) if width > style.SINGLE else (copies,):
         axes.set_xlabel("optimizer steps")
     highest = float(data.f_mem_high.max()) if data.f_mem_high.notnull().any() else 0.0
