@@ -15,10 +15,10 @@ test test-all: export OMP_NUM_THREADS = 1
 test test-all: export GENMEM_REQUIRE_BROWSER = 1
 
 test: $(READY) browser
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
 test-all: $(READY) browser
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 # Debian's Chromium and its driver, for the tests that look at pages.
 browser:
