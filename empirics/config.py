@@ -78,8 +78,8 @@ class TrainConfig:
     precision: Precision = "float32"
     """Arithmetic of the network."""
     stop: float = 0.0
-    """Stop before the network memorizes, judged at the milestones, at the latest when f_mem exceeds this fraction (its lower
-    95 % bound), and keep the weights with the lowest test loss; 0: train for all steps."""
+    """Stop before the network memorizes, judged at the milestones, at the latest when f_mem exceeds this fraction (its
+    lower 95 % bound), and keep the weights with the lowest test loss; 0: train for all steps."""
 
     def check(self) -> None:
         """Raise InputError for a value that no run can have. What depends on the data set is checked with the data.
@@ -111,7 +111,7 @@ class TrainConfig:
         if self.network != "unet" and self.dropout:
             raise InputError(f"dropout must be 0 for the network {self.network}, but {self.dropout!r} was given")
         if self.stop and not self.samples:
-            raise InputError(f"stop must be 0 without samples, among which copies are found, but {self.stop!r} was given")
+            raise InputError(f"stop must be 0 without samples to find copies in, but {self.stop!r} was given")
         self._check_train_time()
         if self.first_milestone >= self.steps:
             raise InputError(

@@ -68,14 +68,16 @@ def replay(record: RunRecord, spacing: float | None = None, risk: float = 0.01) 
 
 def replay_table(replays: Sequence[Replay]) -> str:
     """One line for each run, and how many stops lie where."""
-    lines = [f"{'n':>5} {'W':>3} {'B':>4} {'rate':>7} {'seed':>4} {'tau_gen':>9} {'stop':>7} {'kept':>6} {'tau_mem':>9}  "
-             "reason  place"]
+    lines = [f"{'n':>5} {'W':>3} {'B':>4} {'rate':>7} {'seed':>4} {'tau_gen':>9} {'stop':>7} {'kept':>6} "
+             f"{'tau_mem':>9}  reason  place"]
     for each in replays:
         config = each.times.record.config
         gen, mem = (f"{'>' if time.censored else ''}{time.value:.0f}" for time in (each.times.gen, each.times.mem))
         stop = "-" if each.step is None else f"{each.step:.0f}"
-        lines.append(f"{config.n:>5} {config.width:>3} {config.batch_size:>4} {config.learning_rate:>7.2g} "
-                     f"{config.seed:>4} {gen:>9} {stop:>7} {each.best_step:>6.0f} {mem:>9}  {each.reason:<6}  {each.place}")
+        lines.append(
+            f"{config.n:>5} {config.width:>3} {config.batch_size:>4} {config.learning_rate:>7.2g} {config.seed:>4} "
+            f"{gen:>9} {stop:>7} {each.best_step:>6.0f} {mem:>9}  {each.reason:<6}  {each.place}"
+        )
     places = collections.Counter(each.place for each in replays)
     lines.append(f"{len(replays)} runs: " + "; ".join(f"{number} {place}" for place, number in places.most_common()))
     ended = [each for each in replays if each.step is not None]

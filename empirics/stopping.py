@@ -45,9 +45,11 @@ _SAMPLING_STEPS = 20
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """What was seen of a network after `step` optimizer steps: its loss on training and on held-out images, the standard
-    error of their difference from the choice of images and noise, and which fraction of its samples is memorized, with
-    the lower end of the 95 % interval."""
+    """What was seen of a network after `step` optimizer steps.
+
+    train, test: its loss on training and on held-out images. gap_error: the standard error of their difference from the
+    choice of images and noise. f_mem, f_mem_low: the memorized fraction of its samples and its lower 95 % bound.
+    """
 
     step: int
     train: float
@@ -77,8 +79,8 @@ class Outcome:
 def verdict(checks: Sequence[Check], risk: float = 0.01) -> Reason | None:
     """Why to stop at the last of the checks, or None: go on.
 
-    With F the fall of the held-out loss from the first check to its lowest so far, and the checks of the last factor 1.8
-    in steps (at least three):
+    With F the fall of the held-out loss from the first check to its lowest so far, and the checks of the last factor
+    1.8 in steps (at least three):
 
     - diverged: a loss is not finite;
     - copies: the lower 95 % bound of f_mem exceeds `risk`;
@@ -117,8 +119,10 @@ def verdict(checks: Sequence[Check], risk: float = 0.01) -> Reason | None:
 
 
 def check_of(step: int, train: np.ndarray, test: np.ndarray, d1: np.ndarray, d2: np.ndarray) -> Check:
-    """The check of a network from the loss of each training image (n,) and each held-out image (N,), and from the distances
-    (S,) of each sample to its two nearest training images."""
+    """The check of a network from measured arrays.
+
+    train (n,), test (N,): loss of each image. d1, d2 (S,): distances of each sample to its two nearest training images.
+    """
     f_mem, low, _ = memorized_fraction(d1, d2)
     error = math.sqrt(train.var() / len(train) + test.var() / len(test))
     return Check(step, float(train.mean()), float(test.mean()), error, float(f_mem), low)
@@ -198,8 +202,8 @@ class StopBeforeMemorization:
     def after_step(self, step: int, network) -> bool:
         """Look at the network if a check is due; True if training is to stop.
 
-        Call it once before training with step 0, which tells the loss that falls, and after each optimizer step with the
-        number of steps done. network: the one whose samples will be used; if the weights are averaged, the average.
+        Call it once before training with step 0, which tells the loss that falls, and after each optimizer step with
+        the number of steps done. network: the one whose samples will be used; if weights are averaged, the average.
         """
         last = self.checks[-1].step if self.checks else None
         if last is None or step > last and step >= max(self.first, last * self.spacing):
@@ -216,8 +220,8 @@ class StopBeforeMemorization:
         # What a user's function draws from torch's global generator is the same at each check, too.
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
-            train, test = (self.loss(network, images).cpu().numpy() for images in (self.shown, self.held_out))
-            d1, d2, _ = nearest_two(self.sample(network), self.images)
+            train, test = (self.loss(network, images).float().cpu().numpy() for images in (self.shown, self.held_out))
+            d1, d2, _ = nearest_two(self.sample(network).to(self.images), self.images)
         for module in in_training:
             module.training = True
         self._seconds += time.monotonic() - started
@@ -242,7 +246,7 @@ class StopBeforeMemorization:
         return best.step
 
     def state_dict(self) -> dict:
-        """What a checkpoint must hold for a resumed run to decide as an uninterrupted one: the checks, the best weights."""
+        """The checks and the best weights: with them a resumed run decides as an uninterrupted one."""
         from safetensors.torch import load_file
 
         return {"checks": [dataclasses.astuple(check) for check in self.checks],

@@ -30,8 +30,8 @@ def train(
 
     A run that is stopped at any moment and started again ends with the numbers of one that was not: on the CPU, with
     the same number of threads, to the last bit. A finished run is returned as it is. A loss that is no longer finite
-    ends the run with status 'diverged', and the config's `stop` with 'stopped early'; both are results. With `stop`, the
-    weights with the lowest test loss before copies are kept in `best.safetensors` (see stopping.py).
+    ends the run with status 'diverged', and the config's `stop` with 'stopped early'; both are results. With `stop`,
+    the weights with the lowest test loss before copies are kept in `best.safetensors` (see stopping.py).
 
     Args:
         config: of the run.

@@ -370,7 +370,10 @@ def test_a_run_that_does_not_stop_is_finished_and_keeps_its_best(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"stop": 1.0}, "stop must be at least 0 and below 1"), ({"stop": 0.01, "samples": 0}, "stop must be 0 without samples")],
+    [
+        ({"stop": 1.0}, "stop must be at least 0 and below 1"),
+        ({"stop": 0.01, "samples": 0}, "stop must be 0 without samples"),
+    ],
 )
 def test_a_config_that_cannot_be_stopped_is_refused(change, words):
     with pytest.raises(InputError, match=words):
