@@ -108,6 +108,7 @@ def measured(label: str, records: Sequence["RunRecord"], out: Path) -> list[Sect
     return [
         Section(f"Measured on {label}", [_counted(records), _observed(measurement)], pictures, [times]),
         _laws(label, measurement),
+        _against_theory(label, measurement),
         _claims(label, shown),
         *([Section(f"What the runs on {label} do not show", left_out)] if left_out else []),
     ]
@@ -212,6 +213,34 @@ def _in_n(measurement) -> list[str]:
         for event, symbol in findings.SYMBOLS.items()
         if math.isfinite((fit := measurement.exponents[event]).value)
     ]
+
+
+def _against_theory(label: str, measurement) -> Section:
+    """Exponents beside the predicted ones and the map's parameters; for random features, times without a free parameter."""
+    from empirics.comparison import exponents, residuals, without_parameters
+    from empirics.comparison_text import interval
+    from empirics.mapping import map_of
+
+    heading, runs = f"Theory against runs on {label}", measurement.lawful
+    config = runs[0].record.config
+    try:
+        if config.network == "random-features":
+            rows = tables.free_rows([row for run in runs for row in without_parameters(run.record)])
+            sentence = "The closed form has no free parameter here. Finite networks: simulated, of the run's size."
+            return Section(heading, [sentence], tables=[Table("Times in units of τ", rows)])
+        fitted = map_of(runs, config.loss_times[0])
+        grown, apart = exponents(runs, fitted), residuals(runs, fitted)
+    except (InputError, SolverError) as error:
+        return Section(heading, [f"They were not compared: {error}."])
+    powers = "".join(f"; steps per τ go as {name}^a with a = {interval(a)}" for name, a in fitted.powers.items())
+    sentences = [
+        f"Known: ψ_n = n/{fitted.d} and the covariance of the images. Fitted to {fitted.points} times τ_gen and τ_mem: ψ_p = "
+        f"{interval(fitted.psi_p)}, and {interval(fitted.steps_per_tau)} optimizer steps in one unit of τ{powers}.",
+        f"Measured and predicted times then differ by a factor of {fitted.residual_factor:.2f} (one standard deviation).",
+    ]
+    caption = "Exponents with 95 % intervals; of the theory, the range over the ψ_p that the runs allow"
+    times = Table("Each measured time beside the prediction", tables.residual_rows(apart), folded=True)
+    return Section(heading, sentences, tables=[Table(caption, tables.exponent_rows(grown)), times])
 
 
 def _claims(label: str, records: Sequence["RunRecord"]) -> Section:

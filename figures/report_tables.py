@@ -15,7 +15,8 @@ from figures.findings import SYMBOLS, percent, steps
 
 if TYPE_CHECKING:
     from empirics.claims import Finding
-    from empirics.laws import Exponent
+    from empirics.comparison import ExponentRow, Free, Residual
+    from empirics.laws import Estimate, Exponent
     from empirics.runs import RunRecord
 
 Rows = list[dict[str, str]]
@@ -67,6 +68,55 @@ def claim_rows(findings: Sequence["Finding"]) -> Rows:
     ]
 
 
+def exponent_rows(rows: Sequence["ExponentRow"]) -> Rows:
+    """Exponents of the measured times beside those of the predicted ones and those of the asymptotic law."""
+    return [
+        {
+            "exponent": f"{SYMBOLS[row.event]} in {row.factor}",
+            "measured": _exponent(row.measured),
+            "theory for these runs": _exponent(row.predicted),
+            "verdict": row.verdict,
+            "law": f"{row.law:g}" if math.isfinite(row.law) else "–",
+            "verdict on the law": row.verdict_on_law,
+            "runs": str(row.runs),
+            "of these censored": str(row.censored),
+        }
+        for row in rows
+    ]
+
+
+def residual_rows(rows: Sequence["Residual"]) -> Rows:
+    """Each measured time beside the mapped prediction, in optimizer steps."""
+    return [
+        {
+            "run": row.run.record.key,
+            "n": f"{row.run.record.config.n:,}",
+            "W": str(row.run.record.config.width),
+            "time": SYMBOLS[row.event],
+            "measured": _time(Time(row.measured, row.censored)),
+            "predicted": steps(row.predicted) if math.isfinite(row.predicted) else "never",
+            "ratio": "> " * row.censored + f"{row.factor:.2f}" if math.isfinite(row.predicted) else "–",
+        }
+        for row in rows
+    ]
+
+
+def free_rows(rows: Sequence["Free"]) -> Rows:
+    """Times of random-features runs beside the closed form, in units of tau."""
+    return [
+        {
+            "run": row.run.key,
+            "time": SYMBOLS[row.event],
+            "measured": f"{row.measured:.4g}" if math.isfinite(row.measured) else "not within the run",
+            "95 % interval": " to ".join(f"{end:.4g}" if math.isfinite(end) else "later" for end in row.interval),
+            "finite networks": f"{row.finite:.4g}",
+            "closed form": f"{row.predicted:.4g}",
+            "verdict": row.verdict,
+        }
+        for row in rows
+    ]
+
+
 def command_rows(records: Sequence["RunRecord"]) -> Rows:
     """The command that makes each run."""
     return [{"run": record.key, "command": train_command(record.config)} for record in records]
@@ -95,5 +145,5 @@ def _time(time: Time) -> str:
     return ("> " if time.censored else "") + steps(time.value)
 
 
-def _exponent(fit: "Exponent") -> str:
+def _exponent(fit: "Exponent | Estimate") -> str:
     return "–" if math.isnan(fit.value) else f"{fit.value:.2f} ({fit.low:.2f} to {fit.high:.2f})"

@@ -154,3 +154,16 @@ def test_files_of_other_makers_are_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match="other.nc"):
         report_content.write_report([path], ProblemFlags(), tmp_path / "out")
+
+
+def test_the_theory_is_held_against_the_runs(page):
+    from empirics.comparison import exponents
+    from empirics.mapping import map_of
+
+    records, _, text = page
+    runs = measure(records).lawful
+    fitted = map_of(runs, 0.01)
+    assert f"differ by a factor of {fitted.residual_factor:.2f}" in text
+    for row in exponents(runs, fitted):
+        cells = [f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (row.measured, row.predicted)]
+        assert f"<td>{cells[0]}</td><td>{cells[1]}</td><td>{row.verdict}</td>" in text
