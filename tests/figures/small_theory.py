@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from figures import copies, modes, scaling, windows
+from figures import copies, curves, landscape, modes, scaling, spectrum, windows
 from theory.commands import ProblemFlags
 
 PROBLEM = ProblemFlags()
@@ -18,12 +18,27 @@ def _data(name: str):
         along = {"psi_n": np.geomspace(1, 1000, 12), "psi_p": np.geomspace(1, 64, 12)}
         return scaling.scaling(PROBLEM, along, {"psi_n": (4.0, 16.0, 64.0), "psi_p": (16.0, 32.0, 64.0)})
     if name == "copies":
-        return copies.double_descent(PROBLEM, np.geomspace(0.5, 64, 20), np.array([1.0, 4.0, 64.0]), [(1.0, 2.0)], 10, 2)
-    covariances = {"isotropic": np.ones(1), "power law": np.array([19.0, 1.0, 0.2]), "digits": np.array([3.0, 0.5, 0.0])}
+        return copies.double_descent(PROBLEM, np.geomspace(0.5, 64, 20), np.array([1.0, 8.0, 64.0]), [(1.0, 2)], 10, 2)
+    if name == "spectrum":
+        return spectrum.spectrum_of(PROBLEM.network(4.0, 32.0), d=12, seed=0)
+    if name == "curves":
+        return curves.curves([PROBLEM.network(n, 4.0) for n in (2.0, 4.0)], {8: 2, 12: 2}, seed=0, points=61)
+    if name == "landscape":
+        return landscape.landscape(PROBLEM, np.geomspace(0.5, 64, 12), np.geomspace(0.5, 64, 12), copies=4.0)
+    covariances = {"isotropic": np.ones(1), "power law": np.array([19.0, 1, 0.2]), "digits": np.array([3.0, 0.5, 0.0])}
     return modes.modes_of(PROBLEM, covariances, 16.0, 16.0, points=60)
 
 
+_MODULES = {
+    "windows": windows,
+    "spectrum": spectrum,
+    "curves": curves,
+    "landscape": landscape,
+    "scaling": scaling,
+    "copies": copies,
+    "modes": modes,
+}
 BUILT = {
     name: lambda runs, width, name=name, build=module.build: build(_data(name), width)
-    for name, module in {"windows": windows, "scaling": scaling, "copies": copies, "modes": modes}.items()
+    for name, module in _MODULES.items()
 }
