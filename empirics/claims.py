@@ -47,22 +47,22 @@ class Finding:
     note: str = ""
 
 
-def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CONV,
+def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CONV, t: float | None = None,
              on_run: Callable[[], None] = lambda: None) -> dict[str, list[Finding]]:
     """The findings of each data set among the records; those that diverged or generate no samples are left out.
 
     So are runs that stopped early: what the claims say of a run's end does not hold of them, and their end was chosen by
     the curves that are measured.
 
-    space: feature space of SWD and FID. on_run: called after each run was read; its metrics take a while at first.
-    Raises InputError if no run with two milestones is left.
+    space: feature space of SWD and FID. t: diffusion time of the loss, by default the first of each config's. on_run:
+    called after each run was read; its metrics take a while at first. Raises InputError if no run with two milestones is left.
     """
     space = feature_space(space) if isinstance(space, str) else space
     measured: dict[str, list[_Measured]] = {}
     for record in records:
         whole = record.status not in ("diverged", "stopped early")
         if record.config.samples and len(record.steps) > 1 and whole:
-            measured.setdefault(record.config.data, []).append(_Measured.of(record, space))
+            measured.setdefault(record.config.data, []).append(_Measured.of(record, space, t))
         on_run()
     if not measured:
         raise InputError("runs must hold at least one run with samples at two milestones, but none was found")
@@ -82,7 +82,7 @@ class _Measured:
     descents: dict[str, bool]
 
     @classmethod
-    def of(cls, record: RunRecord, space: FeatureSpace) -> "_Measured":
+    def of(cls, record: RunRecord, space: FeatureSpace, t: float | None) -> "_Measured":
         metrics = all_metrics(record, space)
         ratios, descents = {}, {}
         for name in ("swd", "fid"):
@@ -90,7 +90,7 @@ class _Measured:
             ratios[name] = curve[-1, 0] / metrics[-1].distances[f"{name}_train"][0]
             descents[name] = double_descent(*with_scatter(*curve.T))
         quality, rate = quality_of(record, "swd", space), memorization_rate(record)[0]
-        return cls(record, times_of(record), quality, rate, ratios, descents)
+        return cls(record, times_of(record, t), quality, rate, ratios, descents)
 
 
 def _times_in_n(runs: Sequence[_Measured]) -> list[Finding]:

@@ -137,6 +137,7 @@ def measure(
     quality: bool = False,
     claims: bool = False,
     features: str = "random-conv",
+    t: float | None = None,
     floor: bool = False,
     json: bool = False,
     out: Path | None = None,
@@ -149,6 +150,7 @@ def measure(
             What this needs of each milestone is computed once and kept with the run.
         claims: also print the table of published claims: claimed, measured, agrees or not.
         features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE or resnet50:FILE.
+        t: diffusion time of the losses that define the times; by default each run's first.
         floor: let tau_gen be the time at which the best test loss of all runs on the same data is approached.
         json: print JSON.
         out: also write the JSON to this file.
@@ -168,7 +170,7 @@ def measure(
     records = runs.find(runs_root)
     if not records:
         raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
-    measurement = measure_runs(records, floor=floor)
+    measurement = measure_runs(records, t, floor)
     intervals = tables.intervals_of(measurement)
     with_samples = [run.record for run in measurement.runs if run.record.config.samples]
     qualities, rates, ends, findings = [], [], [], None
@@ -180,7 +182,7 @@ def measure(
         ends = tables.endings(with_samples, space)
     if claims:
         with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
-            findings = find_all(records, space, on_run=bar.update)
+            findings = find_all(records, space, t, bar.update)
     text = tables.as_json(measurement, intervals, qualities, rates, ends, findings, space.name)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

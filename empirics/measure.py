@@ -49,6 +49,8 @@ class RunTimes:
     mem: Time
     copy: Time
     half: Time
+    t: float
+    """Diffusion time of the loss."""
     floor: float | None = None
     """The test loss that stood in for the run's lowest in gen, if any."""
 
@@ -119,7 +121,7 @@ def times_of(record: RunRecord, t: float | None = None, floor: float | None = No
     _, t = _problem(record, t)
     times = _read(record.steps, *record.loss(t), record.initial(t)[1], record.f_mem, record.f_mem_low, floor,
                   record.status)
-    return RunTimes(record, **times, floor=floor)
+    return RunTimes(record, **times, t=t, floor=floor)
 
 
 def time_intervals(

@@ -40,7 +40,7 @@ def joint_laws(measurement: Measurement) -> dict[str, Law]:
 
 def intervals_of(measurement: Measurement) -> list[Intervals]:
     """The bootstrap intervals of each run's times."""
-    return [time_intervals(run.record, floor=run.floor) for run in measurement.runs]
+    return [time_intervals(run.record, run.t, run.floor) for run in measurement.runs]
 
 
 def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str:
@@ -50,7 +50,8 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
     for run, ends in zip(measurement.runs, intervals, strict=True):
         times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
         lines.append(f"{_start(run)} {times}  {run.record.status}")
-    lines.append("times in optimizer steps with 95 % intervals from resampling images and samples;")
+    losses = ", ".join(f"{t:g}" for t in sorted({run.t for run in measurement.runs}))
+    lines.append(f"times in optimizer steps with 95 % intervals from resampling images and samples, losses at t = {losses};")
     lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
     lines.append("")

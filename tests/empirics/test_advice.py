@@ -27,7 +27,7 @@ def pilot(n, gen, mem, end=math.inf, copy=math.inf, **config):
     config = TrainConfig(data="digits", n=n, **config)
     record = RunRecord(Path("nowhere"), {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"})
     times = [Time(float(min(time, end, 1e9)), bool(time > min(end, 1e9))) for time in (gen, gen, mem, copy, copy)]
-    return RunTimes(record, *times)
+    return RunTimes(record, *times, t=T)
 
 
 def pilots(spread=0.1, sizes=SIZES, widths=(8, 16), seeds=3, end=math.inf):
@@ -52,7 +52,8 @@ def given():
 
 def test_the_power_law_foresees_as_least_squares_does(given):
     runs = pilots()
-    x = np.column_stack([np.ones(len(runs)), *(np.log([getattr(r.record.config, f) for r in runs]) for f in ("n", "width"))])
+    configs = [run.record.config for run in runs]
+    x = np.column_stack([np.ones(len(runs)), np.log([c.n for c in configs]), np.log([c.width for c in configs])])
     y, target = np.log([r.mem.value for r in runs]), np.array([1, math.log(512), math.log(16)])
     best, squares, *_ = np.linalg.lstsq(x, y, rcond=None)
     freedom = len(y) - 3
@@ -169,6 +170,7 @@ def test_the_command_prints_the_advice_and_valid_json(monkeypatch, capsys):
     values = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert f"stop at step {math.floor(values['stop']):,}" in text and values["beyond"]["n"] == 2
     assert set(values["setting"]) == set(FACTORS)
-    genmem("advise", "--n", 512, "--data", "digits", "--psi-p", 8, "--steps-per-tau", 2, "--json", monkeypatch=monkeypatch)
+    alone = ("--data", "digits", "--psi-p", 8, "--steps-per-tau", 2)
+    genmem("advise", "--n", 512, *alone, "--json", monkeypatch=monkeypatch)
     alone = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert alone["tau_gen"] == pytest.approx(2 * from_theory(512, "digits", 8.0, T)["gen"])

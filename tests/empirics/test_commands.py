@@ -9,6 +9,7 @@ import pytest
 from empirics import runs
 from empirics.config import TrainConfig
 from empirics.fidelity import agreement, metrics_of
+from empirics.measure import times_of
 from empirics.sweeps import SweepError
 from empirics.training import train
 from genmem import main
@@ -64,6 +65,17 @@ def test_measure_prints_a_line_for_each_run_and_the_exponents(root, monkeypatch,
     genmem("measure", root, monkeypatch=monkeypatch)
     out = capsys.readouterr().out
     assert "tau_gen" in out and len([line for line in out.splitlines() if line.endswith("finished")]) == 4
+
+
+def test_measure_reads_the_times_off_the_loss_it_is_told_to(root, monkeypatch, capsys):
+    values = {}
+    for t in ("0.1", "0.01"):
+        genmem("measure", root, "--t", t, "--json", monkeypatch=monkeypatch)
+        values[t] = [run["gen"]["value"] for run in json.loads(capsys.readouterr().out)["runs"]]
+        assert values[t] == [times_of(record, float(t)).gen.value for record in runs.find(root)]
+    assert values["0.1"] != values["0.01"]
+    genmem("measure", root, "--t", "0.01", monkeypatch=monkeypatch)
+    assert "losses at t = 0.01;" in capsys.readouterr().out
 
 
 def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch, capsys):
