@@ -5,7 +5,8 @@ import pytest
 import xarray
 from matplotlib.colors import to_hex
 
-from figures import learning_curves, overlay, phase_diagram, simulation, style
+from figures import learning_curves, phase_diagram, simulation, style
+from figures.overlay import build as build_overlay
 from tests.figures import made
 from theory.phases import PHASES
 
@@ -172,4 +173,4 @@ def test_overlay_states_the_map_and_both_exponents(overlay_figure):
 
 @pytest.fixture
 def overlay_figure(overlay):
-    return globals()["overlay"].build(overlay)
+    return build_overlay(overlay)
