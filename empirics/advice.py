@@ -1,8 +1,8 @@
-"""When to stop a run that was never made: the window [tau_gen, tau_mem] foreseen from pilot runs, and how well that works.
+"""When to stop a run that was never made: the window [tau_gen, tau_mem] foreseen from pilots, and how well that works.
 
-Two predictors: the power law in n, W, B, eta of the pilots' own times (laws.fit_law), and the theory on the map fitted to
-them (mapping.py), which bends the law where n/d is small. Both give the predictive distribution of a new run: the scatter
-of single runs and the uncertainty of the fit. Times that a pilot did not reach stay in as lower bounds.
+Two predictors: the power law in n, W, B, eta of the pilots' own times (laws.fit_law), and the theory on the map fitted
+to them (mapping.py), which bends the law where n/d is small. Both give the predictive distribution of a new run: the
+scatter of single runs and the uncertainty of the fit. Times that a pilot did not reach stay in as lower bounds.
 """
 
 from collections import Counter
@@ -26,11 +26,11 @@ from empirics.measure import RunTimes
 from theory.errors import InputError, finite, positive
 
 PREDICTORS = ("power law", "theory")
-# Which one foresaw the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power law goes
-# on; tau_mem grows by less than the theory's law for few images.
+# Which one foresaw the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power law
+# goes on; tau_mem grows by less than the theory says.
 CHOSEN = {"gen": "theory", "mem": "power law"}
-# Times this factor beyond the largest n of the pilots were foreseen in the cross-validation on the recorded runs; nothing
-# was beyond the widths, batch sizes and learning rates of the pilots.
+# Times this factor beyond the largest n of the pilots were foreseen in the cross-validation on the recorded runs;
+# nothing was beyond the widths, batch sizes and learning rates of the pilots.
 TESTED = 4.0
 
 
@@ -48,8 +48,9 @@ class Advice:
     """When to stop a run at `setting` (W, B, eta) on n images. Times in optimizer steps.
 
     foreseen: by event ("gen", "mem") and predictor, those that the pilots allow; chosen: the predictor that counts.
-    stop: with probability `risk` the run memorizes before this step. beyond: by which factor n, W, B, eta lie outside the
-    pilots' ranges, 1 inside. copying: of the pilots whose samples are copies by the end, how many had memorized before.
+    stop: with probability `risk` the run memorizes before this step. beyond: by which factor n, W, B, eta lie outside
+    the pilots' ranges, 1 inside. copying: of the pilots whose samples are copies by the end, how many had memorized
+    before; and the number of these pilots.
     """
 
     n: float
@@ -70,7 +71,8 @@ class Advice:
         """What to be told before following the advice."""
         told = []
         if self.beyond["n"] > TESTED:
-            told.append(f"n lies a factor {self.beyond['n']:.3g} outside the pilots'; no more than {TESTED:g} was tested")
+            factor = self.beyond["n"]
+            told.append(f"n lies a factor {factor:.3g} outside the pilots'; no more than {TESTED:g} was tested")
         told += [f"{name} lies a factor {factor:.3g} outside the pilots', which was not tested"
                  for name, factor in self.beyond.items() if name != "n" and factor > 1]
         if self.stop < self.time("gen").high:
@@ -84,9 +86,10 @@ def advise(
 ) -> Advice:
     """The window of a new run on n images, foreseen from pilots, and the step by which it memorizes with a given risk.
 
-    asked: values of W, B, eta; where missing, that of most pilots. t: diffusion time of the losses. The stopping step is a
-    quantile of tau_mem, as few pilots show tau_copy, and copies came later (`copying` counts it): copies appear before it
-    with at most this probability. Raises InputError for pilots of one n, too few times, or a setting out of their reach.
+    asked: values of W, B, eta; where missing, that of most pilots. t: diffusion time of the losses. The stopping step
+    is a quantile of tau_mem, as few pilots show tau_copy, and copies came later (`copying` counts it): copies appear
+    before it with at most this probability. Raises InputError for pilots of one n, too few times, or a setting out of
+    reach.
     """
     positive("n", n)
     if not 0 < finite("risk", risk) < 1:
@@ -177,9 +180,10 @@ class Trial:
 
 
 def cross_validate(runs: Sequence[RunTimes], t: float) -> list[Trial]:
-    """Foresee the runs on many images from those on at most N, for every N with two sizes below it; each width, and all.
+    """Foresee the runs on more than N images from those on at most N, for every N that leaves two sizes.
 
-    Raises InputError if the runs have fewer than three sizes.
+    Once for each width, from runs of this width, and once for all. Raises InputError if the runs have fewer than
+    three sizes.
     """
     if len({run.record.config.n for run in runs}) < 3:
         raise InputError("runs must have at least three n to foresee the largest from the smaller ones")

@@ -28,10 +28,11 @@ def advice_text(advice: Advice, pilots: Sequence[RunTimes]) -> str:
             mark = "*" if predictor == advice.chosen[event] else " "
             lines.append(f"tau_{event} {mark}{predictor:<12} {_steps(time.median):>9}   {_range(time.low, time.high)}")
     lines += ["* foresaw the recorded runs better (docs/advice.md), and counts", ""]
-    lines.append(f"stop at step {_steps(math.floor(advice.stop))}: with probability {advice.risk:g} the run memorizes before.")
+    stop = _steps(math.floor(advice.stop))
+    lines.append(f"stop at step {stop}: with probability {advice.risk:g} the run memorizes before.")
     after, shown = advice.copying
     if shown:
-        lines.append(f"Copies come later: of {shown} pilots that copy by the end of their run, {after} memorized first.")
+        lines.append(f"Copies come later: of {shown} pilots that copy by the end, {after} memorized first.")
     else:
         lines.append("No pilot ran until its samples were copies, so how much later copies come was not seen.")
     beyond = ", ".join(f"{name} by a factor {factor:.3g}" for name, factor in advice.beyond.items() if factor > 1)
@@ -43,7 +44,8 @@ def advice_json(advice: Advice) -> str:
     """All fields of the advice; what never comes or has no bound is null."""
     values = {field.name: getattr(advice, field.name) for field in dataclasses.fields(advice) if field.name != "fitted"}
     values["foreseen"] = {
-        event: {name: dataclasses.asdict(time) for name, time in found.items()} for event, found in advice.foreseen.items()
+        event: {name: dataclasses.asdict(time) for name, time in found.items()}
+        for event, found in advice.foreseen.items()
     }
     values["copying"] = dict(zip(("memorized_first", "copied"), advice.copying, strict=True))
     return json.dumps(finite_only(values | {"unit": "optimizer steps", "warnings": advice.warnings}), indent=1)
@@ -53,12 +55,13 @@ def theory_text(n: float, data: str, times: dict[str, float], steps_per_tau: flo
     """The window that the theory alone predicts, in units of tau or, if their length is known, in steps."""
     scale, unit = (1.0, "in units of tau") if steps_per_tau is None else (steps_per_tau, "optimizer steps")
     gen, mem = (f"{scale * times[event]:,.4g}" for event in FITTED)
-    lines = [f"no pilots: the closed form for n = {n:g} images with the covariance of {data}", f"tau_gen = {gen} {unit}"]
+    lines = [f"no pilots: the closed form for n = {n:g} images with the covariance of {data}"]
+    lines.append(f"tau_gen = {gen} {unit}")
     if math.isinf(times["mem"]):
         lines.append("tau_mem = infinity: a network this small never memorizes that many images")
     else:
         lines.append(f"tau_mem = {mem} {unit}, {times['mem'] / times['gen']:.3g} times later")
-    lines.append("Nothing was measured, so there is neither an interval nor a step for a chosen risk: pilots give both.")
+    lines.append("Nothing was measured, so there is neither an interval nor a step for a chosen risk.")
     if steps_per_tau is None:
         lines.append("Steps in one unit of tau (--steps-per-tau) turn this into optimizer steps.")
     return "\n".join(lines)
@@ -72,11 +75,11 @@ def theory_json(n: float, data: str, times: dict[str, float], steps_per_tau: flo
 
 
 def summaries(trials: Sequence[Trial]) -> list[dict]:
-    """Error and coverage by predictor, time, width and the most images foreseen from; last, by predictor and time alone.
+    """Error and coverage by predictor, time, width and most images foreseen from; last, by predictor and time alone.
 
-    error: typical factor between foreseen median and measured time, exp of the root mean square of its log, and bias, of
-    its mean, over the times that were measured. covered: how many of these lie in their 95 % interval. contradicted: how
-    many of the others ended later than it.
+    error: typical factor between foreseen median and measured time, exp of the root mean square of its log, and bias,
+    of its mean, over the times that were measured. covered: how many of these lie in their 95 % interval. contradicted:
+    how many of the others ended later than it.
     """
     rows = []
     for event in FITTED:
@@ -118,11 +121,14 @@ def trials_table(trials: Sequence[Trial]) -> str:
     for row in summaries(trials):
         error, bias, interval = (_factor(row[name]) for name in ("error", "bias", "interval"))
         covered = f"{row['covered']} of {row['measured']}" if row["measured"] else "–"
-        lines.append(f"| {row['time']} | {row['predictor']} | {row['width']} | {row['from_n_up_to']} | {row['measured']} | "
-                     f"{error} | {bias} | ×÷ {interval} | {covered} | {row['censored']}, {row['contradicted']} |")
-    lines += ["", "error: typical factor between foreseen and measured; bias: measured / foreseen; interval: half its width "
-              "(median);", "covered: measured times inside it; censored runs ended before the event, contradicted ones after "
-              "the interval."]
+        lines.append(f"| {row['time']} | {row['predictor']} | {row['width']} | {row['from_n_up_to']} | "
+                     f"{row['measured']} | {error} | {bias} | ×÷ {interval} | {covered} | "
+                     f"{row['censored']}, {row['contradicted']} |")
+    lines += [
+        "",
+        "error: typical factor between foreseen and measured; bias: measured / foreseen; interval: half its width,",
+        "median; covered: measured times inside it; censored: ended before the event, contradicted: after it.",
+    ]
     return "\n".join(lines)
 
 

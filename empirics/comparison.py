@@ -17,8 +17,8 @@ from empirics.mapping import FACTORS, PREDICTED, Map, map_of, setting
 from empirics.measure import RunTimes, measure, time_intervals
 from empirics.runs import RunRecord
 
-# Asymptotic exponents for 1 << psi_n << psi_p in n, and in the base width W (Bonnaire et al., arXiv 2505.17638). The gap
-# opens with the memorization bulk.
+# Asymptotic exponents for 1 << psi_n << psi_p in n, and in the base width W (Bonnaire et al., arXiv 2505.17638). The
+# gap opens with the memorization bulk.
 LAWS = {("gen", "n"): 0.0, ("gap", "n"): 1.0, ("mem", "n"): 1.0, ("gen", "W"): -1.0, ("mem", "W"): -1.0}
 
 
@@ -26,8 +26,8 @@ LAWS = {("gen", "n"): 0.0, ("gap", "n"): 1.0, ("mem", "n"): 1.0, ("gen", "W"): -
 class ExponentRow:
     """An exponent of a measured time, beside that of the predicted times of the same runs and that of the law.
 
-    predicted: nan where the theory has none (exponents in W are fitted with the map), with the range that psi_p's interval
-    leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided or not tested.
+    predicted: nan where the theory has none (exponents in W are fitted with the map), with the range that psi_p's
+    interval leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided or not tested.
     """
 
     event: str
@@ -85,8 +85,10 @@ class Comparison:
     claims: dict[str, list[Finding]]
 
 
-def compare(records: Sequence[RunRecord], t: float | None = None, psi_p: float | None = None) -> Comparison:
-    """Set runs beside the theory. t: diffusion time of the losses, by default the runs' first; psi_p: not fitted but given.
+def compare(records: Sequence[RunRecord], t: float | None = None) -> Comparison:
+    """Set runs beside the theory.
+
+    t: diffusion time of the losses, by default the runs' first.
 
     Raises InputError if there is no run, or if the U-Nets differ in more than n, W, B, eta and seed, or are too few.
     """
@@ -94,7 +96,7 @@ def compare(records: Sequence[RunRecord], t: float | None = None, psi_p: float |
     t = measurement.runs[0].record.config.loss_times[0] if t is None else t
     free = [run for run in measurement.lawful if run.record.config.network == "random-features"]
     mapped = [run for run in measurement.lawful if run not in free]
-    fitted = map_of(mapped, t, psi_p) if mapped else None
+    fitted = map_of(mapped, t) if mapped else None
     sampled = [run.record for run in mapped if run.record.config.samples]
     return Comparison(
         t,
@@ -138,7 +140,8 @@ def _predicted(event: str, runs: Sequence[RunTimes], fitted: Map, varied: dict[s
     n, widths = [run.record.config.n for run in runs], [setting(run)["W"] for run in runs]
     slopes = []
     for fit in fitted.likely:
-        y = np.log([fitted.tau_of(fit, size, width)[PREDICTED.index(event)] for size, width in zip(n, widths, strict=True)])
+        tau = [fitted.tau_of(fit, size, width) for size, width in zip(n, widths, strict=True)]
+        y = np.log(tau)[:, PREDICTED.index(event)]
         finite = np.isfinite(y)
         if np.linalg.matrix_rank(x[finite]) == x.shape[1]:
             slopes.append(np.linalg.lstsq(x[finite], y[finite], rcond=None)[0][1 + list(varied).index("n")])
@@ -161,8 +164,8 @@ def residuals(runs: Sequence[RunTimes], fitted: Map) -> list[Residual]:
 def without_parameters(record: RunRecord) -> list[Free]:
     """The times of a random-features run beside the closed form's; InputError for runs that it is not about.
 
-    A time agrees if the closed form's lies in the 95 % interval from resampling the run's images, widened to the time of
-    simulated networks of the run's finite size.
+    A time agrees if the closed form's lies in the 95 % interval from resampling the run's images, widened to the time
+    of simulated networks of the run's finite size.
     """
     found = closed_form.compare(record)
     per_step = found.tau[0] / found.steps[0]

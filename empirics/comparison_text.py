@@ -32,21 +32,22 @@ def _exponents(comparison: Comparison) -> str:
     for row in comparison.exponents:
         predicted = "-"
         if math.isfinite(row.predicted.value):
-            predicted = f"{row.predicted.value:.2f} ({row.predicted.low:.2f} to {row.predicted.high:.2f}): {row.verdict}"
+            theory = row.predicted
+            predicted = f"{theory.value:.2f} ({theory.low:.2f} to {theory.high:.2f}): {row.verdict}"
         law = f"{row.law:g}: {row.verdict_on_law}" if math.isfinite(row.law) else "-"
         measured = f"{row.measured.value:.2f} ({row.measured.low:.2f} to {row.measured.high:.2f})"
         measured = measured if math.isfinite(row.measured.value) else "too few times"
         lines.append(f"{f'tau_{row.event} in {row.factor}':<18} {measured:<26} {predicted:<32} {law:<24} {row.runs}"
                      + (f" ({row.censored} censored)" if row.censored else ""))
-    lines.append("measured: 95 % interval; theory: range over the psi_p that the runs allow; undecided: an interval that holds")
-    lines.append("the expected value and much else. Exponents in W are fitted with the map, so the theory foretells none.")
+    lines.append("measured: 95 % interval; theory: range over the psi_p that the runs allow; undecided: an interval")
+    lines.append("that holds the expected value and much else. Exponents in W are fitted, so none is foretold.")
     return "\n".join(lines)
 
 
 def _map(fitted: Map) -> str:
     where = ", ".join(f"{name} = {value:g}" for name, value in fitted.reference.items())
     lines = [
-        f"The map, fitted to {fitted.points} times tau_gen and tau_mem ({fitted.censored} of them lower bounds), at {where}",
+        f"The map, fitted to {fitted.points} times tau_gen and tau_mem ({fitted.censored} lower bounds), at {where}",
         f"  psi_n = n/{fitted.d}, covariance of the images: not fitted",
         f"  psi_p = {interval(fitted.psi_p)}",
     ]
@@ -55,7 +56,8 @@ def _map(fitted: Map) -> str:
         lines.append(f"  psi_p ~ W^g, g = {interval(fitted.psi_p_power)}: {taken}")
     lines.append(f"  steps in one unit of tau = {interval(fitted.steps_per_tau)}")
     lines += [f"  steps per tau ~ {name}^a, a = {interval(power)}" for name, power in fitted.powers.items()]
-    lines.append(f"  left: a factor {fitted.residual_factor:.2f} between measured and predicted (one standard deviation)")
+    left = f"{fitted.residual_factor:.2f}"
+    lines.append(f"  left: a factor {left} between measured and predicted (one standard deviation)")
     return "\n".join(lines)
 
 
@@ -100,9 +102,9 @@ def _free(comparison: Comparison) -> str:
     for row in comparison.free:
         low, high = (f"{end:.4g}" if math.isfinite(end) else "later" for end in row.interval)
         measured = f"{row.measured:.4g} ({low} to {high})" if math.isfinite(row.measured) else "not within the run"
-        lines.append(f"{row.run.key:<12} {f'tau_{row.event}':<8} {measured:<30} {row.finite:>16.4g} {row.predicted:>12.4g}  "
-                     f"{row.verdict}")
-    lines.append("finite networks: simulated, of the run's size and on its images; genmem closed-form RUN shows the losses")
+        lines.append(f"{row.run.key:<12} {f'tau_{row.event}':<8} {measured:<30} {row.finite:>16.4g} "
+                     f"{row.predicted:>12.4g}  {row.verdict}")
+    lines.append("finite networks: simulated, of the run's size, on its images; genmem closed-form RUN shows losses")
     return "\n".join(lines)
 
 
@@ -126,13 +128,15 @@ def comparison_json(comparison: Comparison) -> str:
             "censored": fitted.censored,
         },
         "residuals": [
-            {"run": row.run.record.key, "n": row.run.record.config.n, **setting(row.run), "seed": row.run.record.config.seed,
-             "event": row.event, "measured": row.measured, "censored": row.censored, "predicted": row.predicted,
+            {"run": row.run.record.key, "n": row.run.record.config.n, **setting(row.run),
+             "seed": row.run.record.config.seed, "event": row.event, "measured": row.measured,
+             "censored": row.censored, "predicted": row.predicted,
              "factor": row.factor if math.isfinite(row.predicted) else math.nan}
             for row in comparison.residuals
         ],
         "random_features": [
-            {field.name: getattr(row, field.name) for field in dataclasses.fields(row)} | {"run": row.run.key, "unit": "tau"}
+            {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+            | {"run": row.run.key, "unit": "tau"}
             for row in comparison.free
         ],
         "claims": {data: [dataclasses.asdict(row) for row in rows] for data, rows in comparison.claims.items()},

@@ -227,7 +227,7 @@ def forecast(factors: dict[str, Sequence[float]], target: dict[str, float], time
 
 
 def joint_end(fits: Sequence[Regression], column: int, margin: float, direction: int, offsets=None) -> float:
-    """How far offset + coefficient goes in a direction until the largest likelihood of all fits has fallen by the margin.
+    """How far offset + coefficient goes in a direction until the largest likelihood of all fits falls by the margin.
 
     fits: the best first. offsets: one for each fit, zero by default.
     """

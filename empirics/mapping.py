@@ -1,11 +1,11 @@
 """How a real network is read as a random-features model: the map from (images, channels, steps) to (psi_n, psi_p, tau).
 
-The theory knows psi_n = n/d, psi_p = p/d and tau; an experiment knows n images of d values, a network of base width W, a
-batch size B, a learning rate eta and optimizer steps. What is known is put in as it is: d, and the spectrum of the
+The theory knows psi_n = n/d, psi_p = p/d and tau; an experiment knows n images of d values, a network of base width W,
+a batch size B, a learning rate eta and optimizer steps. What is known is put in as it is: d, and the spectrum of the
 images' covariance. The rest is fitted, to tau_gen and tau_mem of all runs at once:
 
-    psi_p         = c (W / W_0)^g                                    hidden units per dimension that stand for the network
-    steps per tau = s (W / W_0)^a_W (B / B_0)^a_B (eta / eta_0)^a_eta     optimizer steps in one unit of tau
+    psi_p         = c (W / W_0)^g    hidden units per dimension that stand for the network
+    steps per tau = s (W / W_0)^a_W (B / B_0)^a_B (eta / eta_0)^a_eta
 
 with a power for each factor that the runs vary. Residuals of log time are normal and independent; a time that a run did
 not reach enters as a lower bound. g is zero, one psi_p for all widths, unless its 95 % interval excludes zero.
@@ -54,8 +54,8 @@ class _Fit:
 class Map:
     """The fitted map around the setting `reference`: its W_0, B_0, eta_0, a value for each of W, B, eta.
 
-    Intervals are 95 % profile likelihood (see laws.fit_law), with open ends (0, inf, -inf) where they reach the end of the
-    values tried.
+    Intervals are 95 % profile likelihood (see laws.fit_law), with open ends (0, inf, -inf) where they reach the end of
+    the values tried.
     """
 
     d: int
@@ -108,7 +108,7 @@ class Map:
         return [fit for fit in self.used if fit is self.best or self.best.top - fit.top <= self._margin]
 
     def tau_of(self, fit: _Fit, n: float, width: float) -> tuple[float, float, float]:
-        """tau_gen, tau_gap, tau_mem in units of tau, of a network of this width trained on n images, by one of the fits."""
+        """tau_gen, tau_gap, tau_mem in units of tau by one of the fits, for a network of this width on n images."""
         psi_p = fit.psi_p * (width / self.reference["W"]) ** fit.power
         return predicted_times(n / self.d, psi_p, self.t, self.spectrum)
 
@@ -201,7 +201,7 @@ class Map:
 
 
 def _crossing(grid: np.ndarray, profile: np.ndarray, inner: int, outer: int, level: float) -> float:
-    """Where the profile passes the level, between a value above it and one below; the latter if that one is impossible."""
+    """Where the profile passes the level, between a value above it and one below; the latter if that is impossible."""
     if math.isinf(profile[outer]) or math.isinf(profile[inner]):
         return float(grid[outer] if math.isfinite(profile[inner]) else grid[inner])
     share = (profile[inner] - level) / (profile[inner] - profile[outer])
@@ -228,8 +228,8 @@ def fit_map(
     """Fit the map (see the head of the module) by maximum likelihood, on grids of c and g.
 
     n: (R,), training points of each run. steps, censored: (R, 2), its times tau_gen and tau_mem in optimizer steps and
-    whether the run ended before the event (then the value is the run's length). factors: W, B, eta, each (R,). The map's
-    reference is the setting of most runs that show a time.
+    whether the run ended before the event (then the value is the run's length). factors: W, B, eta, each (R,). The
+    map's reference is the setting of most runs that show a time.
     Raises InputError if fewer than three times were observed or no psi_p on the grid predicts all of those.
     """
     seen = ~censored
@@ -268,7 +268,7 @@ def fit_map(
 
 
 def _interpolated(log_grid: np.ndarray, log_tau: np.ndarray, log_psi_p: np.ndarray) -> np.ndarray:
-    """log tau (N,) at log_psi_p (N,), linear between the rows of log_tau (P, N); inf beside an inf, nan beyond the grid."""
+    """log tau (N,) at log_psi_p (N,), linear between rows of log_tau (P, N); inf beside an inf, nan beyond the grid."""
     place = np.interp(log_psi_p, log_grid, np.arange(len(log_grid)))
     place = np.where(np.abs(place - place.round()) < 1e-9, place.round(), place)
     rows, left, right = np.arange(log_psi_p.size), np.floor(place).astype(int), np.ceil(place).astype(int)
@@ -311,7 +311,7 @@ def setting(run: RunTimes) -> dict[str, float]:
 
 
 def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
-    """The config of the first run; raises InputError unless the others differ from it in n, W, B, eta and seed alone."""
+    """The config of the first run; raises InputError unless the others differ in n, W, B, eta and seed alone."""
     for name in SETTING:
         values = sorted({str(getattr(run.record.config, name)) for run in runs})
         if len(values) > 1 and name not in FACTORS.values():

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from empirics.runs import RunRecord
 
 CAPTION = (
-    "Measured and predicted. (a) Regimes at one training time τ, and the runs at that time (colour: measured phase, white: "
-    "the run had ended; symbol: width; moved apart where they coincide; dotted: 95 % interval of ψ_p). (b) Times measured "
-    "(symbols, open where the run ended before) at the map's B and η, and predicted (lines, one for each width). (c) "
-    "Residuals of all runs; τ_gap was not fitted. (d) Exponents, which need no map but ψ_p. Above: the map's parameters."
+    "Measured and predicted. (a) Regimes at one training time τ, and the runs at that time (colour: measured phase, "
+    "white: the run had ended; symbol: width; moved apart where they coincide; dotted: 95 % interval of ψ_p). (b) "
+    "Times measured (symbols, open where the run ended before) at the map's B and η, and predicted (lines, one a "
+    "width). (c) Residuals of all runs; τ_gap was not fitted. (d) Exponents, which need no map but ψ_p. Above: the map."
 )
 _EVENTS = ("gen", "gap", "mem")
 _POINTS = 30  # of the diagram, along each axis
@@ -69,7 +69,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     return xarray.Dataset(
         {
             "regime": (("psi_p", "psi_n"), regimes, {"flag_meanings": " ".join(PHASES), "tau": tau}),
-            "phase": ("run", phases, {"flag_meanings": " ".join(PHASES), "long_name": "measured at tau; -1: not known"}),
+            "phase": ("run", phases, {"flag_meanings": " ".join(PHASES), "long_name": "measured; -1: not known"}),
             "measured": (("run", "event"), np.reshape([row.measured for row in rows], shape), steps),
             "censored": (("run", "event"), np.reshape([row.censored for row in rows], shape)),
             "predicted": (("run", "event"), np.reshape([row.predicted for row in rows], shape), steps),
@@ -147,7 +147,7 @@ def _stated(fitted: "Map") -> list[str]:
         + (rf" $(W/{fitted.reference['W']:g})^{{{fitted.psi_p_power.value:.2g}}}$" if fitted.psi_p_varies else ""),
         rf"{fitted.steps_per_tau.value:.2g} {ends(fitted.steps_per_tau)} steps per $\tau$ at {at}",
     ]
-    stated += [rf"steps per $\tau \propto {name.replace('eta', chr(92) + 'eta')}^a$, a = {power.value:.2f} {ends(power)}"
+    stated += [rf"steps per $\tau \propto$ {_SYMBOLS[name]}$^a$, a = {power.value:.2f} {ends(power)}"
                for name, power in fitted.powers.items()]
     return [*stated, f"residual: a factor {fitted.residual_factor:.2f}"]
 
@@ -185,7 +185,8 @@ def _wrapped(parts: list[str], per_line: int) -> str:
 
 def _handles(data: "xarray.Dataset") -> list:
     present = np.unique(np.concatenate([data.regime.values.ravel(), data.phase.values]))
-    handles = [Patch(color=COLOURS[PHASES[code]], label=PHASES[code].replace("_", " ")) for code in present if code >= 0]
+    names = [PHASES[code] for code in present if code >= 0]
+    handles = [Patch(color=COLOURS[name], label=name.replace("_", " ")) for name in names]
     handles += [Line2D([], [], color=style.TIME_COLOURS[event], linewidth=2.5, label=style.TIME_LABELS[event])
                 for event in _EVENTS]
     for w in data.width.values:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CAPTION = (
     "A random-features network trained on real images by stochastic gradient descent, and the closed form for the "
     "covariance of these images; nothing is fitted. Between the two stand exact simulations of finite networks, on the "
-    "images and on Gaussian vectors of their covariance. Marks below the test losses: τ_gen and τ_mem of each. The last "
-    "panel shows the test loss of each stage less the closed form's."
+    "images and on Gaussian vectors of their covariance. Marks below the test losses: τ_gen and τ_mem of each. Last "
+    "panel: the test loss of each stage less the closed form's."
 )
 # From what was done to what was assumed; the stages of empirics.closed_form.
 _STAGES = {
@@ -45,15 +45,15 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     stages = list(_STAGES)
     stacked = {split: np.array([getattr(found, split)[stage] for stage in stages]) for split in ("train", "test")}
     times = np.array([[getattr(found.times[stage], event) for event in _TIMES] for stage in stages])
-    config = found.record.config
+    config, unit = found.record.config, "steps x learning rate / d^2"
     return xarray.Dataset(
         {
             **{split: (("stage", "tau"), values, {"long_name": f"{split} loss"}) for split, values in stacked.items()},
-            "time": (("stage", "event"), times, {"units": "steps x learning rate / d^2", "long_name": "inf: not reached"}),
+            "time": (("stage", "event"), times, {"units": unit, "long_name": "inf: not reached"}),
         },
         coords={
             "stage": stages,
-            "tau": ("tau", found.tau, {"units": "steps x learning rate / d^2"}),
+            "tau": ("tau", found.tau, {"units": unit}),
             "steps": ("tau", found.steps, {"units": "optimizer steps"}),
             "event": list(_TIMES),
         },
@@ -63,7 +63,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
 
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
-    """Draw the Dataset of `calculate`: train and test loss (side by side for two columns), the times, and what is left."""
+    """Draw the Dataset of `calculate`: losses, times and what is left, side by side for two columns."""
     wide = width > style.SINGLE
     figure = style.new(width, 3.3 if wide else 6.4)
     train, test, left = figure.subplots(*((1, 3) if wide else (3, 1)), sharex=True)
