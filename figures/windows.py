@@ -130,8 +130,10 @@ def _windows(axes: Axes, data: "xarray.Dataset", colours) -> None:
     first, last = float(data.tau[0]), float(data.tau[-1])
     for k, colour in enumerate(colours):
         gen, mem = float(data.tau_gen[k]), min(float(data.tau_mem[k]), last)
-        for left, right, tint in ((first, gen, _BEFORE), (gen, mem, colour), (mem, last, _AFTER)):
-            axes.barh(k, right - left, left=left, height=0.62, color=tint, linewidth=0)
+        # The window is also the thickest part, so that it shows without colour.
+        parts = (first, gen, _BEFORE, 0.3), (gen, mem, colour, 0.66), (mem, last, _AFTER, 0.3)
+        for left, right, tint, height in parts:
+            axes.barh(k, right - left, left=left, height=height, color=tint, linewidth=0)
         for kind, time in (("gen", gen), ("mem", mem)):
             if np.isfinite(data[f"tau_{kind}"][k]):
                 axes.plot(
