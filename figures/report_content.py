@@ -149,7 +149,7 @@ def origin(
         ("Commit", Counter(str(record.facts.get("git_commit") or "unknown") for record in records)),
         ("Device", Counter(f"{record.facts['device']}, {record.config.precision}" for record in records)),
     ):
-        sentences.append(f"{words}: " + "; ".join(f"{value} ({count} runs)" for value, count in values.items()) + ".")
+        sentences.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
     hours = sum(record.wall_time for record in records) / 3600
     sentences.append(f"Training and measuring took {hours:.1f} hours in all.")
     sentences += [f"The preset {name} is among these runs: genmem sweep --preset {name}" for name in _presets(records)]
@@ -191,7 +191,7 @@ def _observed(measurement) -> str:
         seen = sum(not getattr(run, event).censored for run in measurement.runs)
         parts.append(f"{symbol} in {seen}")
     return (
-        f"Of {len(measurement.runs)} runs with curves, these times were observed: {', '.join(parts)}. Runs that ended before "
+        f"Observed times: {', '.join(parts)} of the {len(measurement.runs)} with curves. Runs that ended before "
         "an event give a lower bound, and are used as such in every fit."
     )
 
