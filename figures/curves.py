@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from theory import RandomFeatures
 
 CAPTION = (
-    "Predicted learning curves (lines) and exact simulations (points: extrapolated in 1/d from networks of dimension d = 20 "
-    "and 40, with the standard error over draws) for several numbers of training points per dimension ψ_n. Left: against "
-    "the training time τ, in steps × learning rate / d², the losses fall together. Right: against τ/ψ_n they part "
-    "together. The score error is the sum of bias² and variance; overfitting begins as variance."
+    "Predicted learning curves (lines) and exact simulations (points: extrapolated in 1/d from networks of dimension "
+    "d = 20 and 40, with the standard error over draws) for several numbers of training points per dimension ψ_n. "
+    "Left: against the training time τ, in steps × learning rate / d², the losses fall together. Right: against τ/ψ_n "
+    "they part together. The score error is the sum of bias² and variance; overfitting begins as variance."
 )
 PSI_N = (16.0, 32.0, 64.0)
 PSI_P = 32.0
@@ -52,7 +52,10 @@ def curves(
     data = {name: (("psi_n", "tau"), [getattr(each, name) for each in predicted], about[name]) for name in LABELS}
     # Shape (psi_n, d, name, mean or error, tau): every simulated number.
     found = np.array(
-        [[list(simulated(model, d, number, seed, tau[::every]).values()) for d, number in draws.items()] for model in models]
+        [
+            [list(simulated(model, d, number, seed, tau[::every]).values()) for d, number in draws.items()]
+            for model in models
+        ]
     )
     small, large = draws
     weight = np.array([-small, large]) / (large - small)
@@ -80,8 +83,8 @@ def simulated(model: "RandomFeatures", d: int, draws: int, seed: int, tau) -> di
     """Mean and standard error over draws of each of LABELS, shape (K,), from theory.simulate.
 
     The bias is that of the mean network, so no single draw has one; and its square over few draws holds a share of the
-    variance. Jackknife pseudo-values, one for each draw, take that share off exactly, because bias^2 is quadratic in the
-    mean. Nonlinear parts of the mean network, of order 1/d, count as variance.
+    variance. Jackknife pseudo-values, one for each draw, take that share off exactly, because bias^2 is quadratic in
+    the mean. Nonlinear parts of the mean network, of order 1/d, count as variance.
     """
     import theory
 
@@ -122,9 +125,9 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     panels[0, 0].set(ylim=(low - 0.1 * fall, 1 + 0.6 * fall), ylabel="loss per dimension")
     panels[1, 0].set(yscale="log", ylabel="score error per dimension")
     panels[1, 0].set_ylim(float(data.score.min()) / 12, 2 * float(data.score.max()))
-    marks = {"markersize": 3, "markerfacecolor": "white"}
+    marks = {"markersize": 3, "markerfacecolor": "white", "linewidth": 1}
     handles = [
-        Line2D([], [], color=style.BLACK, linestyle=_DASHES[name], linewidth=1, marker=_MARKERS[name], label=text, **marks)
+        Line2D([], [], color=style.BLACK, linestyle=_DASHES[name], marker=_MARKERS[name], label=text, **marks)
         for name, text in LABELS.items()
     ]
     handles.append(Line2D([], [], color=style.GREY, linestyle="", marker="o", label="simulation", **marks))
@@ -139,6 +142,7 @@ def _draw(axes, here: "xarray.Dataset", names, scale: float, colour, size: float
     for name in names:
         axes.plot(here.tau / scale, here[name], color=colour, linestyle=_DASHES[name], linewidth=1)
         axes.errorbar(
-            here.tau_simulated / scale, here[f"simulated_{name}"], here[f"error_{name}"], color=colour, linestyle="none",
-            marker=_MARKERS[name], markersize=size, markerfacecolor="white", markeredgewidth=0.7, elinewidth=0.7,
+            here.tau_simulated / scale, here[f"simulated_{name}"], here[f"error_{name}"], color=colour,
+            linestyle="none", marker=_MARKERS[name], markersize=size, markerfacecolor="white", markeredgewidth=0.7,
+            elinewidth=0.7,
         )  # fmt: skip

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     import xarray
 
 CAPTION = (
-    "The predicted test loss less the Bayes loss, the least that any network can reach, over the training points ψ_n and "
-    "hidden units ψ_p per dimension at two training times τ, in steps × learning rate / d². Early, the more "
-    "points the better. Late, networks on the memorizing side of the threshold n*(p) have lost it again: with fresh noise at "
-    "every step (above) the more units, the worse; with m noises of each point drawn once (below), worst where the network "
-    "can just interpolate all n m noised points (dashed, p = n m)."
+    "The predicted test loss less the Bayes loss, the least that any network can reach, over the training points ψ_n "
+    "and hidden units ψ_p per dimension at two training times τ, in steps × learning rate / d². Early, the more "
+    "points the better. Late, networks on the memorizing side of the threshold n*(p) have lost it again: with fresh "
+    "noise at every step (above) the more units, the worse; with m noises of each point drawn once (below), worst "
+    "where the network can just interpolate all n m noised points (dashed, p = n m)."
 )
 COPIES = 4.0
 
 
 def calculate(problem: ProblemFlags) -> "xarray.Dataset":
-    """The losses in the window of large networks and 10 000 times later, with fresh noise and with few noises drawn once."""
+    """The losses in the window of large networks and 10 000 times later, with fresh noise and with few noises."""
     copies = problem.copies if np.isfinite(problem.copies) else COPIES
     return landscape(problem, np.geomspace(0.25, 256, 61), np.geomspace(0.25, 256, 61), copies)
 
@@ -49,13 +49,14 @@ def landscape(problem: ProblemFlags, psi_n: np.ndarray, psi_p: np.ndarray, copie
     ]  # fmt: skip
     data = xarray.concat(diagrams, "copies", combine_attrs="drop_conflicts")
     data = data.assign_coords(copies=("copies", [np.inf, copies], {"long_name": "noises drawn for each point"}))
-    data["excess"] = (data.test - reference.bayes_loss).assign_attrs(long_name="test loss less the Bayes loss", units="1")
+    about = {"long_name": "test loss less the Bayes loss", "units": "1"}
+    data["excess"] = (data.test - reference.bayes_loss).assign_attrs(about)
     return data.assign_attrs(bayes_loss=reference.bayes_loss)
 
 
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
-    """Draw the excess test loss as colours with contours: times from left to right, copies from above; of `calculate`."""
+    """Draw the excess test loss as colours with contours: a column for each time, a row for each `copies`."""
     wide = width > style.SINGLE
     figure = style.new(width, 5.7 if wide else 3.9)
     rows, columns = data.sizes["copies"], data.sizes["loss_tau"]

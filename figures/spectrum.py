@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from theory import RandomFeatures
 
 CAPTION = (
-    "Eigenvalues λ of the features' covariance U: the predicted density (line) between its exact edges, the edges that "
-    "both bulks tend to for 1 ≪ ψ_n ≪ ψ_p (dotted), and the eigenvalues of one drawn network (shaded). Areas are shares "
-    "of all eigenvalues. Those that the theory has on one value, given as a number, are spread out in a finite network."
+    "Eigenvalues λ of the features' covariance U: the predicted density (line) between its exact edges, the edges "
+    "that both bulks tend to for 1 ≪ ψ_n ≪ ψ_p (dotted), and the eigenvalues of one drawn network (shaded). Areas are "
+    "shares of all eigenvalues. Those that the theory has on one value, given as a number, are spread out in a finite "
+    "network."
 )
 _LIMITS = {"memorization": style.VERMILION, "generalization": style.GREEN}
 _BINS = 24
@@ -51,14 +52,18 @@ def spectrum_of(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
                 [result.memorization_limit, result.generalization_limit],
                 {"units": "1", "long_name": "asymptotic edges, nan where there is no formula"},
             ),
-            "simulated": ("eigenvalue", np.linalg.eigvalsh(u), {"units": "1", "long_name": "eigenvalues of one network"}),
+            "simulated": (
+                "eigenvalue",
+                np.linalg.eigvalsh(u),
+                {"units": "1", "long_name": "eigenvalues of one network"},
+            ),
         },
         coords={
             "lambda": ("lambda", result.lambdas, {"units": "1", "long_name": "eigenvalue of U"}),
             "side": ["lower", "upper"],
             "kind": list(_LIMITS),
         },
-        attrs={"d": d, "seed": seed, "psi_n": model.psi_n, "psi_p": model.psi_p, "t": model.t, "residual": result.residual},
+        attrs={"d": d, "seed": seed, "psi_n": model.psi_n, "psi_p": model.psi_p, "t": model.t},
     )
 
 

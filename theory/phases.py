@@ -39,9 +39,9 @@ def phase_diagram(
     """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n, and the lines between the phases, as an xarray.Dataset.
 
     psi_n: (N,) and psi_p: (P,), positive and increasing. t and `model` (activation, spectrum, copies, ridge, center):
-    as in RandomFeatures. tau: a training time, or increasing ones (T,); if given, the data set also holds `phase` (P, N),
-    int8, codes into PHASES, at this time, and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau, both with a
-    leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
+    as in RandomFeatures. tau: a training time, or increasing ones (T,); if given, the data set also holds `phase`
+    (P, N), int8, codes into PHASES, at this time, and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau, both
+    with a leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
     (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
     `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
     for up to a factor 1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the

@@ -108,7 +108,8 @@ def test_several_training_times_are_a_panel_each(diagram, width, shape):
     both = xarray.concat(later, "tau", data_vars=["phase", "psi_n_memorization"])
     panels = phase_diagram.build(both, width).axes
     assert panels[0].get_subplotspec().get_gridspec().get_geometry() == shape
-    assert [axes.get_title() for axes in panels] == [r"$\tau$ = 1000", r"$\tau$ = $10^{4}$", r"$\tau$ = $3.0\times10^{4}$"]
+    titles = [r"$\tau$ = 1000", r"$\tau$ = $10^{4}$", r"$\tau$ = $3.0\times10^{4}$"]
+    assert [axes.get_title() for axes in panels] == titles
     for axes, at in zip(panels, later, strict=True):
         assert np.array_equal(axes.collections[0].get_array(), phase_diagram.refined(at)[2])
 
