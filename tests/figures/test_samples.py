@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from empirics.runs import find
 from figures import samples, style
+from tests.figures.recorded import write_run
 from theory.errors import InputError
 
 
@@ -81,3 +82,8 @@ def test_colour_images_are_shown_in_colour():
     data["generated"][:] = 0
     data["generated"][0, 0, 0] = 1  # red
     assert samples.build(data).axes[0].images[0].get_array()[0, 0].tolist() == [1, 0.5, 0.5]
+
+
+def test_a_run_whose_test_loss_still_falls_is_shown_once(tmp_path):
+    record = write_run(tmp_path, 32, 0, gen=1e5, mem=1e8, milestones=4)
+    assert samples.before_and_after(record, count=2).step.values.tolist() == [record.steps[-1]]
