@@ -35,8 +35,9 @@ class MeasuredRun:
         """The regime it was in at this training time, a code into theory.phases.PHASES; -1 if it ended before."""
         if tau > self.tau[-1] and math.isinf(self.mem):
             return -1
-        # A run that is past no time yet may still memorize: unlike the theory, it never tells that it will not.
-        return int(classify(tau, self.gen, min(self.mem, np.finfo(float).max)))
+        # What a run has not reached it may still reach: unlike the theory, it never tells that it will not.
+        later = np.finfo(float).max
+        return int(classify(tau, min(self.gen, later), min(self.mem, later)))
 
 
 def measured(records: Sequence["RunRecord"]) -> list[MeasuredRun]:
