@@ -30,7 +30,7 @@ _MARKERS = {"train": "s", "test": "o", "score": "o", "bias": "D", "variance": "s
 
 def calculate(problem: ProblemFlags) -> "xarray.Dataset":
     """Curves of three networks that differ in the number of training points, and simulations of each."""
-    return curves([problem.network(n, PSI_P) for n in PSI_N], draws={20: 16, 40: 4}, seed=0)
+    return curves([problem.network(n, PSI_P) for n in PSI_N], draws={20: 8, 40: 4}, seed=0)
 
 
 def curves(
