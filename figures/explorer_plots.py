@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from bokeh.models import BoxAnnotation, ColumnDataSource, FixedTicker, Label, LinearColorMapper, Range1d, Span
+from bokeh.models import BoxAnnotation, ColumnDataSource, Label, LinearColorMapper, Range1d, Span
 from bokeh.plotting import figure
 
 from figures.explorer import TAU, TRAINING_TIMES, Curves, Eigenvalues
@@ -12,7 +12,7 @@ from figures.explorer_runs import MeasuredRun
 from figures.phase_diagram import COLOURS
 from figures.plane import PSI, Plane
 from figures.style import BLACK, BLUE, GREEN, GREY, LOSS_COLOURS, TIME_COLOURS, VERMILION
-from theory.phases import PHASES, classify
+from theory.phases import PHASES
 from theory.timescales import Timescales
 
 EVENTS = {"gen": "generalizes", "gap": "losses part", "mem": "memorizes"}
@@ -67,7 +67,8 @@ class Losses:
     """Train and test loss against training time."""
 
     def __init__(self):
-        self.figure = _plot("losses", "training time τ = steps × learning rate / d²", "loss per dimension", TAU, "linear")
+        time = "training time τ = steps × learning rate / d²"
+        self.figure = _plot("losses", time, "loss per dimension", TAU, "linear")
         self.marks = TimeMarks(self.figure, named=True)
         self._source = ColumnDataSource({"tau": [], "train": [], "test": []}, name="curves")
         self._seen = ColumnDataSource({"tau": [], "train": [], "test": []}, name="measured curves")
@@ -144,11 +145,13 @@ class RegimesPlot:
     """The regimes over the plane, lines of constant tau_mem, the network of the sliders, and recorded runs."""
 
     def __init__(self):
-        self.figure = _plot("regimes", "training points per dimension, ψₙ", "hidden units per dimension, ψₚ", None, "log")
+        axes = "training points per dimension, ψₙ", "hidden units per dimension, ψₚ"
+        self.figure = _plot("regimes", *axes, None, "log")
         low, high = (2.0**end for end in PSI)
         for range_ in (self.figure.x_range, self.figure.y_range):
             range_.update(start=low, end=high)
-        colours = LinearColorMapper([COLOURS[name] for name in PHASES], low=-0.5, high=len(PHASES) - 0.5, low_color="white")
+        palette = [COLOURS[name] for name in PHASES]
+        colours = LinearColorMapper(palette, low=-0.5, high=len(PHASES) - 0.5, low_color="white")
         self._phases = ColumnDataSource({"phase": []}, name="phases")
         self._lines = ColumnDataSource({"x": [], "y": []}, name="contours")
         self._names = ColumnDataSource({"x": [], "y": [], "text": []})

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class MeasuredRun:
     """A recorded run, read as the network that `settings` describe.
 
-    setting: what it shares with runs that differ from it in n, seed or which images only (empirics.measure). tau, train, test: (K,), its losses. gen, mem: its times in the unit of tau; inf where it ended before.
+    setting: what it shares with runs that differ from it in n, seed or which images only (empirics.measure).
+    tau, train, test: (K,), its losses. gen, mem: its times in the unit of tau; inf where it ended before.
     """
 
     key: str
@@ -62,6 +63,7 @@ def measured(records: Sequence["RunRecord"]) -> list[MeasuredRun]:
         train, test = run.record.loss(t)
         values = [f"n={here.n}", *(f"{name}={setting(run)[name]:g}" for name in varied), f"seed {here.seed}"]
         values += [] if here.half == "all" else [f"{here.half} half"]
+        label = ", ".join(values).replace("eta", "η")
         settings = Settings(
             psi_n=here.n / fitted.d,
             psi_p=fitted.psi_p_at(setting(run)["W"]),
@@ -72,8 +74,7 @@ def measured(records: Sequence["RunRecord"]) -> list[MeasuredRun]:
         )
         found.append(
             MeasuredRun(
-                run.record.key, ", ".join(values).replace("eta", "η"), setting_of(run.record), settings, run.record.steps / unit, train, test,
-                gen, mem,
+                run.record.key, label, setting_of(run.record), settings, run.record.steps / unit, train, test, gen, mem
             )
         )  # fmt: skip
     return found
