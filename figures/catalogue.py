@@ -1,5 +1,6 @@
 """The figures by name: what each is computed from, how it is drawn, and its caption."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -73,21 +74,33 @@ FIGURES: dict[str, Theory | Measured] = {
 
 
 def make(
-    names: Sequence[str], problem: ProblemFlags, records: Sequence["RunRecord"] | None, out: Path, skip: bool = False
+    names: Sequence[str], problem: ProblemFlags, sets: Sequence[Sequence["RunRecord"]], out: Path, skip: bool = False
 ) -> dict[str, list[Path]]:
     """Make the named figures in `out`; returns the files written, by name (see `made`).
 
-    skip: go on, with a line on stderr, where the runs do not show what a figure is about.
+    sets: of runs; a figure of measured times is made of the first that shows what it is about. skip: go on, with a line
+    on stderr, where none does.
     """
     written = {}
     for name in names:
         try:
-            written[name] = made(name, problem, records, out)
+            written[name] = _made_of_first(name, problem, sets, out)
         except InputError as error:
             if not skip:
                 raise
             print(f"{name}: left out: {error}", file=sys.stderr)
     return written
+
+
+def _made_of_first(
+    name: str, problem: ProblemFlags, sets: Sequence[Sequence["RunRecord"]], out: Path
+) -> list[Path]:
+    if isinstance(FIGURES[name], Theory) or not sets:
+        return made(name, problem, None, out)
+    for records in sets[:-1]:
+        with contextlib.suppress(InputError):
+            return made(name, problem, records, out)
+    return made(name, problem, sets[-1], out)
 
 
 def made(name: str, problem: ProblemFlags, records: Sequence["RunRecord"] | None, out: Path) -> list[Path]:

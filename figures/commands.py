@@ -132,7 +132,7 @@ def figures(
     ] = "all",
     /,
     problem: ProblemFlags = ProblemFlags(),
-    runs: Path | None = None,
+    runs: tuple[Path, ...] = (),
     out: Path = Path("out/figures"),
 ) -> None:
     """Make one publication figure, or all: PDF and PNG for one and for two columns, and the data behind it (NetCDF).
@@ -142,7 +142,7 @@ def figures(
     Args:
         name: Which figure; "all" leaves out, with a line that says why, those that the runs do not show.
         problem: What is learned, in the figures of the theory.
-        runs: Folder of recorded runs, for the figures of measured times.
+        runs: Folders of recorded runs, for the figures of measured times; each shows the first that suits it.
         out: Folder for the files.
     """
     writable_folder("out", out)
@@ -150,9 +150,9 @@ def figures(
     from empirics.runs import find
     from figures.catalogue import FIGURES, make
 
-    records = find(runs) if runs is not None else None
+    sets = [find(folder) for folder in runs]
     names = list(FIGURES) if name == "all" else [name]
-    for written in make(names, problem, records, out, skip=name == "all").values():
+    for written in make(names, problem, sets, out, skip=name == "all").values():
         _report_files(*written)
 
 
