@@ -31,9 +31,10 @@ CAPTION = (
     "width). (c) Residuals of all runs; τ_gap was not fitted. (d) Exponents, which need no map but ψ_p. Above: the map."
 )
 _EVENTS = ("gen", "gap", "mem")
-_POINTS = 30  # of the diagram, along each axis
+_POINTS = 60  # of the diagram, along each axis
 _PSI_P = (0.25, 1024.0)
 _UNKNOWN = -1
+_ROWS = 4  # in a block of runs that coincide
 # Stronger than the diagram's tints, so that runs stand out from a region of their own phase.
 _PHASE_COLOURS = {"underfit": style.YELLOW, "generalization": style.GREEN, "memorization": style.VERMILION}
 _MARKERS = ("v", "s", "o", "D", "^", "P")
@@ -214,17 +215,18 @@ def _draw_plane(axes: Axes, data: "xarray.Dataset") -> None:
     for end in data.attrs["psi_p_interval"]:
         if data.psi_p.values[0] < end < data.psi_p.values[-1]:
             axes.axhline(end, color=style.GREY, linestyle=":", linewidth=1)
-    # Runs of one n and one psi_p coincide: each width is a row of its own, its runs side by side.
+    # Runs of one n and one psi_p coincide: those of a width form a block of their own around their place.
     for k, width in enumerate(data.width.values):
-        up = 1.5 ** (2 * (k - (data.width.size - 1) / 2))
         for n in np.unique(data.n):
             place = np.flatnonzero((data.W.values == width) & (data.n.values == n))
+            rows = min(_ROWS, place.size)
             for j, run in enumerate(place):
                 code = int(data.phase[run])
                 colour = _PHASE_COLOURS[PHASES[code]] if code >= 0 else "white"
-                right = 1.1 ** (j - (place.size - 1) / 2)
+                right = 1.08 ** (j // rows - ((place.size - 1) // rows) / 2)
+                up = 4.0 ** (k - (data.width.size - 1) / 2) * 1.35 ** (j % rows - (rows - 1) / 2)
                 axes.plot(float(data.run_psi_n[run]) * right, float(data.run_psi_p[run]) * up, _marker(data, width),
-                          color=style.BLACK, markerfacecolor=colour, markeredgewidth=0.6, markersize=4.5, clip_on=False)
+                          color=style.BLACK, markerfacecolor=colour, markeredgewidth=0.6, markersize=4, clip_on=False)
     powers = 2.0 ** np.arange(-20, 40)
     ticks = powers[(powers > float(data.psi_n[0])) & (powers < float(data.psi_n[-1]))]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
