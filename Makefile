@@ -1,10 +1,10 @@
-# Each target makes .venv on first use; nothing outside this folder is touched.
+# Each target makes .venv on first use. Nothing outside this folder is touched, but for Chromium, which tests of pages need.
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: demo test test-all bench browser clean
+.PHONY: demo test test-all bench gallery browser clean
 
 demo: $(READY)
 	$(BIN)/genmem demo --out out/demo
@@ -27,6 +27,11 @@ browser:
 
 bench: $(READY)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+# The figures of the documentation, from the recorded runs.
+gallery: $(READY)
+	$(BIN)/genmem figures all --runs records/digits-cpu records/random-features --out out/figures
+	$(BIN)/python docs/make_gallery.py
 
 clean:
 	rm -rf .venv out
