@@ -12,32 +12,34 @@ from theory.files import save_dataset, writable_file, writable_folder
 def phase_diagram(
     problem: ProblemFlags,
     grid: GridFlags,
-    tau: float = 1000.0,
+    tau: tuple[float, ...] = (1000.0,),
     floor: Floor = "minimum",
     out: Path = Path("out/phase_diagram.nc"),
 ) -> None:
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
 
-    Saves tau_gen, tau_mem, tau_gap, the phase at training time tau and the lines between the phases as NetCDF, and a
+    Saves tau_gen, tau_mem, tau_gap, the phase at each training time tau and the lines between the phases as NetCDF, and a
     figure (PDF and PNG, for one column and for two) beside it. Interrupted, it leaves the finished rows beside `out`,
     and the same command goes on.
 
     Args:
         problem: What is learned.
         grid: Where.
-        tau: Training time at which the phases are drawn, in steps x learning rate / d^2.
+        tau: Training times at which the phases are drawn, increasing, in steps x learning rate / d^2.
         floor: The test loss that counts as generalization: within 5 % of the curve's own minimum, or of the Bayes loss,
             which few training points never reach (no generalization).
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
-    diagram = regimes(problem, grid, tau, floor, out.with_suffix(".rows.npz"))
+    if not tau:
+        raise InputError("tau must be one training time or more, but none was given")
+    diagram = regimes(problem, grid, tau if len(tau) > 1 else tau[0], floor, out.with_suffix(".rows.npz"))
     save_dataset(diagram, out)
 
     from figures import findings, style
     from figures.phase_diagram import build
 
-    print(findings.phases(diagram))
+    print("\n".join(findings.phases(diagram)))
     _report_files(out, *style.save_both(build, diagram, out))
 
 

@@ -67,7 +67,7 @@ def write_report(out: Path, results: Results) -> Path:
         report.Section("The times", findings.DEFINITIONS),
         report.Section(
             "What the theory predicts",
-            [findings.predicted(results.curves), findings.phases(results.phases)],
+            [findings.predicted(results.curves), *findings.phases(results.phases)],
             [pictures["learning_curves"], pictures["phase_diagram"]],
         ),
         report.Section("Is the theory right?", [findings.simulated(results.simulation)], [pictures["simulation"]]),

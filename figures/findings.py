@@ -72,14 +72,16 @@ def simulated(data: "xarray.Dataset") -> str:
     )
 
 
-def phases(diagram: "xarray.Dataset") -> str:
-    """Which phases the largest network passes through as psi_n grows, and a growing network at the largest psi_n."""
+def phases(diagram: "xarray.Dataset") -> list[str]:
+    """For each training time, the phases of the largest network as psi_n grows, and of a growing one at most psi_n."""
+    if diagram.tau.ndim:
+        return [sentence for tau in diagram.tau.values for sentence in phases(diagram.sel(tau=tau))]
     psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
-    return (
+    return [
         f"At training time τ = {number(float(diagram.tau))}, with ψ_n growing, the largest network "
         f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
         f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
-    )
+    ]
 
 
 def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:

@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
         frozenset({"phase", "tau_mem"}),
         "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
         phase_diagram.build,
-        lambda data: [findings.phases(data.sel(tau=tau) if data.tau.ndim else data) for tau in data.tau.values.ravel()],
+        findings.phases,
     ),
     "overlay": Kind(
         frozenset({"measured", "predicted"}),

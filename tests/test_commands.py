@@ -67,6 +67,8 @@ BAD = [
     ("phase-diagram --psi-p 0 1", "psi_p must be positive"),
     ("phase-diagram --points 1", "points must be a whole number of at least 2"),
     ("phase-diagram --tau 0 --points 2", "tau must be positive"),
+    ("phase-diagram --tau 9 3 --points 2", "tau must be a list of increasing positive numbers"),
+    ("phase-diagram --tau --points 2", "tau must be one training time or more"),
     ("phase-diagram --out /dev/null/a.nc", "out must be a path that can be written"),
     ("explore --port -1", "port must be a whole number of at least 0"),
     ("explore --port 70000", "port must be at most 65535, but 70000 was given"),
@@ -145,13 +147,13 @@ def _files(name):
 
 
 def test_phase_diagram_saves_the_grid_and_a_figure_beside_it(run, tmp_path):
-    code, output, errors = run("phase-diagram", "--points", 6, "--psi-n", 1, 100, "--tau", 50, "--out", "a/pd.nc")
+    code, output, errors = run("phase-diagram", "--points", 6, "--psi-n", 1, 100, "--tau", 50, 90, "--out", "a/pd.nc")
     assert code == 0 and errors == ""  # no progress bar where nobody watches
     diagram = xarray.load_dataset(tmp_path / "a/pd.nc")
-    assert diagram.phase.shape == (6, 6) and diagram.tau == 50
+    assert diagram.phase.shape == (2, 6, 6) and diagram.tau.values.tolist() == [50, 90]
     assert diagram.psi_n[0] == 1 and diagram.psi_n[-1] == pytest.approx(100)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == _files("pd")
-    assert "At training time τ = 50," in output
+    assert "At training time τ = 50," in output and "At training time τ = 90," in output
 
 
 def test_the_bayes_floor_adds_a_region_without_generalization(run, tmp_path):

@@ -34,13 +34,13 @@ def test_phases_are_named_in_order_with_their_ends(diagram):
     diagram["phase"][:] = 2
     diagram["phase"][:10] = 4
     diagram["phase"][:, :5] = 3
-    text = findings.phases(diagram)
+    (text,) = findings.phases(diagram)
     n = findings.number(diagram.psi_n.values[4])
     p = findings.number(diagram.psi_p.values[9])
     assert f"passes through: memorization up to ψ_n = {n}, then generalization." in text
     assert text.endswith(f"architectural regularization up to ψ_p = {p}, then generalization.")
     diagram["phase"][:] = 2
-    assert findings.phases(diagram).count("generalization throughout") == 2
+    assert findings.phases(diagram)[0].count("generalization throughout") == 2
 
 
 @pytest.mark.parametrize(
