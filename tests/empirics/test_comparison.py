@@ -17,7 +17,7 @@ from empirics.measure import measure
 from empirics.runs import find
 from tests.empirics.test_advice import T, pilots
 from tests.empirics.test_commands import genmem
-from tests.tolerances import MAP_SCALE
+from tests.tolerances import MAP_SCALE, SAME_NUMBER
 from theory import RandomFeatures, Spectrum
 from theory.errors import InputError
 
