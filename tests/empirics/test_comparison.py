@@ -42,7 +42,9 @@ def test_exponents_are_measured_and_predicted_by_two_routes_and_judged(found):
                  for n in (32, 64, 128)]
         slope = np.polyfit(np.log([32, 64, 128]), np.log(times), 1)[0]
         assert rows[event, "n"].predicted.value == pytest.approx(slope, abs=MAP_SCALE)
-        assert rows[event, "n"].predicted.low <= slope <= rows[event, "n"].predicted.high
+        # One end of the range is the value itself where the fitted psi_p is that end; the other route rounds differently.
+        low, high = rows[event, "n"].predicted.low, rows[event, "n"].predicted.high
+        assert low - SAME_NUMBER <= slope <= high + SAME_NUMBER
     # Made to go as n^1 and not as the theory, and as 1/W.
     mem = rows["mem", "n"]
     assert (mem.verdict, mem.verdict_on_law) == ("disagrees", "agrees") and abs(mem.measured.value - 1) < 0.1
