@@ -9,27 +9,17 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+from timing import median_time
 
 from theory import RandomFeatures, Spectrum, simulate
 
 TAU = np.geomspace(1e-1, 1e6, 96)
-
-
-def median_time(call, repetitions: int) -> float:
-    call()
-    spent = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
 
 
 def first_use() -> float:

@@ -8,13 +8,11 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-import statistics
-import time
-
 import numpy as np
 import torch
 from scipy.linalg import sqrtm
 from scipy.stats import wasserstein_distance
+from timing import median_time
 
 from empirics.features import feature_space
 from empirics.metrics import (
@@ -28,16 +26,6 @@ from empirics.metrics import (
 SAMPLES, IMAGES, SHAPE = 2000, 16_384, (3, 32, 32)
 FEATURES, REFERENCES = 64, 2000
 PART = 20  # samples that the slowest baselines are timed on; their time grows in proportion
-
-
-def median_time(call, repetitions: int = 3) -> float:
-    call()
-    spent = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
 
 
 def differences(samples, images):

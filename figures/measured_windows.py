@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.histories import by_n, histories, one_setting, typical, with_samples
-from figures.phase_diagram import COLOURS
+from figures.windows import AFTER, BEFORE, DASHES, marker_look, panels
 
 if TYPE_CHECKING:
     import xarray
@@ -24,8 +24,6 @@ CAPTION = (
     "where it ends without a square, τ_mem lies later."
 )
 _ROOM = 1.5  # a part of a bar shorter than this, as a ratio of times, is too short for its name
-_DASHES = (":", "-.", "--", "-")
-_BEFORE, _AFTER = COLOURS["underfit"], COLOURS["memorization"]
 
 
 def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
@@ -37,20 +35,14 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
 def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     """Draw quality, memorization and the windows: below one another in one column, the windows beside them in two."""
     wide = width > style.SINGLE
-    if wide:
-        figure = style.new(width, 3.4)
-        panels = figure.subplot_mosaic([["quality", "windows"], ["copies", "windows"]], width_ratios=(1, 1.1))
-    else:
-        figure = style.new(width, 5.4)
-        panels = figure.subplot_mosaic([["quality"], ["copies"], ["windows"]], height_ratios=(1, 1, 1.3))
-    quality, copies, bars = (panels[name] for name in ("quality", "copies", "windows"))
+    figure, quality, copies, bars = panels(width)
     groups = by_n(data)
     colours = style.ordered(len(groups))
     for k, (colour, (_, runs)) in enumerate(zip(colours, groups, strict=True)):
         for r in range(runs.sizes["run"]):
             run = runs.isel(run=r)
             for axes, name in ((quality, "swd"), (copies, "f_mem")):
-                axes.plot(run.step, run[name], color=colour, linestyle=_DASHES[k % len(_DASHES)], linewidth=0.9)
+                axes.plot(run.step, run[name], color=colour, linestyle=DASHES[k % len(DASHES)], linewidth=0.9)
                 _mark_times(axes, run, name, colour)
     quality.set(yscale="log")
     style.plain_log(quality.yaxis)
@@ -75,7 +67,7 @@ def _mark_times(axes: Axes, run: "xarray.Dataset", name: str, colour: str) -> No
         if not run.censored.sel(event=kind):
             time = float(run.tau.sel(event=kind))
             height = np.interp(np.log(time), np.log(run.step), run[name])
-            axes.plot(time, height, style.TIME_MARKERS[kind], **_marker(colour), zorder=3)
+            axes.plot(time, height, style.TIME_MARKERS[kind], **marker_look(colour), zorder=3)
 
 
 def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
@@ -85,11 +77,11 @@ def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
         end = float(runs.step.max())
         (gen, gen_late), (mem, mem_late) = typical(runs, "gen"), typical(runs, "mem")
         gen, mem = end if gen_late else gen, end if mem_late else mem
-        for left, right, tint in ((first, gen, _BEFORE), (gen, mem, colour), (mem, end, _AFTER)):
+        for left, right, tint in ((first, gen, BEFORE), (gen, mem, colour), (mem, end, AFTER)):
             axes.barh(k, max(right - left, 0), left=left, height=0.62, color=tint, linewidth=0)
         for kind, time, late in (("gen", gen, gen_late), ("mem", mem, mem_late)):
             if not late:
-                axes.plot(time, k, style.TIME_MARKERS[kind], **_marker(colour))
+                axes.plot(time, k, style.TIME_MARKERS[kind], **marker_look(colour))
         for text, left, right in (("too early", first, gen), ("stop here", gen, mem), ("memorizes", mem, end)):
             if right > _ROOM * left:
                 words[text] = (np.sqrt(left * right), k + 0.34)
@@ -101,7 +93,3 @@ def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
     axes.spines["left"].set_visible(False)
     for label, colour in zip(axes.get_yticklabels(), colours, strict=True):
         label.set_color(colour)
-
-
-def _marker(colour: str) -> dict:
-    return {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5, "linestyle": "none"}

@@ -21,9 +21,9 @@ CAPTION = (
 )
 PSI_N = (4.0, 16.0, 64.0, 256.0)
 PSI_P = 64.0
-_DASHES = (":", "-.", "--", "-")
-# Before, in and after the window: tints of the phase diagram.
-_BEFORE, _AFTER = COLOURS["underfit"], COLOURS["memorization"]
+DASHES = (":", "-.", "--", "-")
+# Before and after the window: tints of the phase diagram.
+BEFORE, AFTER = COLOURS["underfit"], COLOURS["memorization"]
 
 
 def calculate(problem: ProblemFlags) -> "xarray.Dataset":
@@ -74,17 +74,11 @@ def windows(problem: ProblemFlags, psi_n, psi_p: float, points: int = 240) -> "x
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     """Draw quality, memorization and the windows: below one another in one column, the windows beside them in two."""
-    if width > style.SINGLE:
-        figure = style.new(width, 3.4)
-        panels = figure.subplot_mosaic([["quality", "windows"], ["gap", "windows"]], width_ratios=(1, 1.1))
-    else:
-        figure = style.new(width, 5.4)
-        panels = figure.subplot_mosaic([["quality"], ["gap"], ["windows"]], height_ratios=(1, 1, 1.3))
-    quality, gap, bars = (panels[name] for name in ("quality", "gap", "windows"))
+    figure, quality, gap, bars = panels(width)
     colours = style.ordered(data.psi_n.size)
     for k, colour in enumerate(colours):
         here = data.isel(psi_n=k)
-        dashes = _DASHES[k % len(_DASHES)]
+        dashes = DASHES[k % len(DASHES)]
         for axes, name in ((quality, "score"), (gap, "gap")):
             axes.plot(data.tau, here[name], color=colour, linestyle=dashes)
             _mark_times(axes, here, name, colour)
@@ -113,16 +107,29 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     return figure
 
 
+def panels(width: float) -> tuple[Figure, Axes, Axes, Axes]:
+    """An empty figure with the axes of quality, memorization and the windows, as `build` arranges them."""
+    if width > style.SINGLE:
+        figure = style.new(width, 3.4)
+        axes = figure.subplot_mosaic([["quality", "windows"], ["memorization", "windows"]], width_ratios=(1, 1.1))
+    else:
+        figure = style.new(width, 5.4)
+        axes = figure.subplot_mosaic([["quality"], ["memorization"], ["windows"]], height_ratios=(1, 1, 1.3))
+    return figure, axes["quality"], axes["memorization"], axes["windows"]
+
+
+def marker_look(colour) -> dict:
+    """How the marker of a time looks, on a curve and on a bar."""
+    return {"color": colour, "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5, "linestyle": "none"}
+
+
 def _mark_times(axes: Axes, here: "xarray.Dataset", name: str, colour) -> None:
     """The two times of one n as markers on its curve."""
     for kind in ("gen", "mem"):
         time = float(here[f"tau_{kind}"])
         if np.isfinite(time):
             height = np.interp(np.log(time), np.log(here.tau), here[name])
-            axes.plot(
-                time, height, style.TIME_MARKERS[kind], color=colour, markeredgecolor="white", markeredgewidth=0.5,
-                markersize=5, zorder=3,
-            )  # fmt: skip
+            axes.plot(time, height, style.TIME_MARKERS[kind], **marker_look(colour), zorder=3)
 
 
 def _windows(axes: Axes, data: "xarray.Dataset", colours) -> None:
@@ -131,15 +138,12 @@ def _windows(axes: Axes, data: "xarray.Dataset", colours) -> None:
     for k, colour in enumerate(colours):
         gen, mem = float(data.tau_gen[k]), min(float(data.tau_mem[k]), last)
         # The window is also the thickest part, so that it shows without colour.
-        parts = (first, gen, _BEFORE, 0.3), (gen, mem, colour, 0.66), (mem, last, _AFTER, 0.3)
+        parts = (first, gen, BEFORE, 0.3), (gen, mem, colour, 0.66), (mem, last, AFTER, 0.3)
         for left, right, tint, height in parts:
             axes.barh(k, right - left, left=left, height=height, color=tint, linewidth=0)
         for kind, time in (("gen", gen), ("mem", mem)):
             if np.isfinite(data[f"tau_{kind}"][k]):
-                axes.plot(
-                    time, k, style.TIME_MARKERS[kind], color=colour, markeredgecolor="white", markeredgewidth=0.5,
-                    markersize=5, clip_on=False,
-                )  # fmt: skip
+                axes.plot(time, k, style.TIME_MARKERS[kind], **marker_look(colour), clip_on=False)
     top = data.psi_n.size - 0.5
     gen, mem = float(data.tau_gen[-1]), min(float(data.tau_mem[-1]), last)
     words = [("too early", first, gen), ("stop here", gen, mem)]
