@@ -93,7 +93,7 @@ def compare(records: Sequence[RunRecord], t: float | None = None) -> Comparison:
     Raises InputError if there is no run, or if the U-Nets differ in more than n, W, B, eta and seed, or are too few.
     """
     measurement = measure(records, t)
-    t = measurement.runs[0].record.config.loss_times[0] if t is None else t
+    asked, t = t, measurement.runs[0].record.config.loss_times[0] if t is None else t
     free = [run for run in measurement.lawful if run.record.config.network == "random-features"]
     mapped = [run for run in measurement.lawful if run not in free]
     fitted = map_of(mapped, t) if mapped else None
@@ -104,7 +104,7 @@ def compare(records: Sequence[RunRecord], t: float | None = None) -> Comparison:
         exponents(mapped, fitted) if mapped else [],
         residuals(mapped, fitted) if mapped else [],
         [row for run in free for row in without_parameters(run.record)],
-        find_all(sampled) if sampled else {},
+        find_all(sampled, t=asked) if sampled else {},
     )
 
 
