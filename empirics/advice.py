@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from empirics.config import TrainConfig
 from empirics.laws import Forecast, forecast
 from empirics.mapping import (
     FACTORS,
@@ -132,7 +133,7 @@ def from_theory(n: float, data: str, psi_p: float, t: float) -> dict[str, float]
 
     psi_p: hidden units per dimension of the network. t: diffusion time at which the losses are taken.
     """
-    d, spectrum = images_of(data)
+    d, spectrum = images_of(TrainConfig(data=data))
     times = predicted_times(positive("n", n) / d, positive("psi_p", psi_p), t, spectrum)
     return dict(zip(PREDICTED, times, strict=True))
 

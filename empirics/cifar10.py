@@ -1,4 +1,4 @@
-"""CIFAR-10 from its binary archive: bytes, no pickle, and nothing is unpacked onto the disk.
+"""CIFAR-10 from its binary archive, or from an extracted folder: bytes, no pickle, and nothing is unpacked onto the disk.
 
 Each record is one byte of label and 3 x 32 x 32 bytes of pixels (Krizhevsky, 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html). The archive is taken from the folder that the environment variable
@@ -46,14 +46,35 @@ def archive(url: str = URL, md5: str = MD5) -> Path:
     return path
 
 
+def at(path: str) -> Path:
+    """An archive or folder of the same layout, whatever its images: at `path`, or there below the folder of the data.
+
+    So a record can say `cifar10:some.tar.gz` and be read on any machine. Raises InputError if there is nothing.
+    """
+    home = os.environ.get(FOLDER_VARIABLE)
+    places = [Path(path).expanduser(), *([Path(home) / path] if home else [])]
+    for place in places:
+        if place.exists():
+            return place
+    raise InputError(f"data must name an archive or a folder in the layout of CIFAR-10's binary version, but there is no "
+                     f"{' and no '.join(repr(str(place)) for place in places)}; {FOLDER_VARIABLE} may name the folder "
+                     "that holds it")
+
+
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training images (N, 3, 32, 32), float32 in [-1, 1], their labels (N,), and the same of the test images.
 
-    Raises InputError if the file is not an archive with this content.
+    path: of an archive, or of a folder that holds its members, with or without the folder that they lie in there. Raises
+    InputError if it does not have this content.
     """
     try:
-        with tarfile.open(path, "r:gz") as tar:
-            parts = [_records(tar, name) for name in (*_TRAIN, *_TEST)]
+        if path.is_dir():
+            parts = [_records((_members(path) / Path(name).name).read_bytes()) for name in (*_TRAIN, *_TEST)]
+        else:
+            with tarfile.open(path, "r:gz") as tar:
+                parts = [_records(_content(tar, name)) for name in (*_TRAIN, *_TEST)]
+    except FileNotFoundError as error:
+        raise InputError(f"cifar10: {path} has no file {Path(error.filename).name!r}") from None
     except KeyError as error:
         raise InputError(f"cifar10: {path} has no member {str(error.args[0]).split(chr(39))[1]!r}") from None
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
@@ -64,11 +85,20 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return tuple(array for records in (train, test) for array in (_images(records), records[:, 0].astype(int)))
 
 
-def _records(tar: tarfile.TarFile, name: str) -> np.ndarray:
+def _members(folder: Path) -> Path:
+    inner = folder / Path(_TRAIN[0]).parent
+    return inner if inner.is_dir() else folder
+
+
+def _content(tar: tarfile.TarFile, name: str) -> bytes:
     member = tar.extractfile(name)
     if member is None:
         raise ValueError
-    return np.frombuffer(member.read(), np.uint8).reshape(-1, _RECORD)
+    return member.read()
+
+
+def _records(content: bytes) -> np.ndarray:
+    return np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
 
 
 def _images(records: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from theory.errors import InputError, count, finite, known, positive
 
 Network = Literal["unet", "mlp", "random-features"]
 Half = Literal["all", "first", "second"]
+Range = Literal["symmetric", "centered"]
 Optimizer = Literal["adam", "sgd"]
 Precision = Literal["float32", "bf16"]
 
@@ -19,7 +20,8 @@ class TrainConfig:
     """One run. Two runs with equal configs are the same run; its key is a hash of the values that differ from the defaults."""
 
     data: str = "digits"
-    """Data set: digits, patches, cifar10, gmm, gaussian:WHAT, folder:PATH or npy:PATH (see empirics/datasets.py)."""
+    """Data set: digits, patches, cifar10, cifar10:PATH, gmm, gaussian:WHAT, folder:PATH or npy:PATH (see
+    empirics/datasets.py)."""
     n: int = 64
     """Number of training images; for one seed, the images of a smaller n are among those of a larger n."""
     seed: int = 0
@@ -30,6 +32,14 @@ class TrainConfig:
     """Draw the training images from one half of the pool; the two halves are disjoint and the same for every seed."""
     center: bool = False
     """Subtract the mean image of the training pool."""
+    classes: tuple[int, ...] = ()
+    """Take images of these labels only; all if none is given."""
+    pixels: int = 0
+    """Side to which images are reduced, by the mean over blocks; 0: as they are."""
+    grey: bool = False
+    """Turn colour images into grey ones."""
+    range: Range = "symmetric"
+    """Pixels in [-1, 1], or in [0, 1] less the training images' mean per channel (and samples are not clipped then)."""
     network: Network = "unet"
     """U-Net; residual MLP for vectors; or the random-features score network of the theory (one train_time, A = 0 at first)."""
     width: int = 8
@@ -75,6 +85,8 @@ class TrainConfig:
     """Images generated at each milestone, always from the same noise; 0 with a train_time."""
     sampling_steps: int = 50
     """Deterministic DDIM steps per generated image."""
+    sampling_seed: int | None = None
+    """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it."""
     precision: Precision = "float32"
     """Arithmetic of the network."""
     stop: float = 0.0
@@ -89,8 +101,12 @@ class TrainConfig:
         for name in ("width", "levels", "blocks", "batch_size", "steps", "first_milestone", "loss_draws",
                      "test_images", "sampling_steps"):
             count(name, getattr(self, name))
-        for name in ("seed", "samples", "copies", "warmup"):
+        for name in ("seed", "samples", "copies", "warmup", "pixels"):
             count(name, getattr(self, name), least=0)
+        if self.sampling_seed is not None:
+            count("sampling_seed", self.sampling_seed, least=0)
+        for label in self.classes:
+            count("classes", label, least=0)
         for name in ("momentum", "dropout", "ema", "stop"):
             if not 0 <= finite(name, getattr(self, name)) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, but {getattr(self, name)!r} was given")
@@ -102,7 +118,8 @@ class TrainConfig:
             raise InputError("loss_times must hold at least one time, but none was given")
         for t in self.loss_times:
             step_of_time(t)
-        for name, allowed in (("half", Half), ("network", Network), ("optimizer", Optimizer), ("precision", Precision)):
+        for name, allowed in (("half", Half), ("range", Range), ("network", Network), ("optimizer", Optimizer),
+                              ("precision", Precision)):
             known(name, getattr(self, name), get_args(allowed))
         if self.network == "unet" and self.width % 4:
             raise InputError(f"width must be a multiple of 4, but {self.width!r} was given")

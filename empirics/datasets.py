@@ -3,6 +3,7 @@
     digits          8x8 handwritten digits of scikit-learn
     patches         32x32 colour crops of photographs (photographs.py)
     cifar10         CIFAR-10 (cifar10.py)
+    cifar10:PATH    an archive, or an extracted folder, of the same layout
     gmm             two-component Gaussian mixture in eight dimensions (synthetic.py)
     gaussian:NAME   Gaussian vectors with the mean and covariance of another data set's pool
     gaussian:PATH   Gaussian vectors of mean zero with the covariance (d, d) in a .npy file
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from empirics import views
 from empirics.config import Half, TrainConfig
 from empirics.randomness import derived_seed
 from theory.errors import InputError, known
@@ -73,8 +75,16 @@ def load(name: str) -> Dataset:
 
 
 def of_config(config: TrainConfig) -> Dataset:
-    """The data of a run, centered if it asks so."""
+    """The data of a run as its options have them: some classes, fewer pixels, grey, another range, centered."""
     data = load(config.data)
+    if config.classes:
+        data = views.of_classes(data, config.classes)
+    if config.pixels:
+        data = views.reduced(data, config.pixels)
+    if config.grey:
+        data = views.grey(data)
+    if config.range == "centered":
+        data = views.unit_range(data, training_images(config, data))
     return data.centered() if config.center else data
 
 
@@ -115,11 +125,11 @@ def patches() -> Dataset:
     return Dataset("patches", *crops())
 
 
-def cifar10() -> Dataset:
-    """CIFAR-10, 50 000 images and 10 000 held out; see cifar10.py."""
-    from empirics.cifar10 import archive, read
+def cifar10(argument: str = "") -> Dataset:
+    """CIFAR-10, 50 000 images and 10 000 held out, or what an archive or folder of its layout holds; see cifar10.py."""
+    from empirics.cifar10 import archive, at, read
 
-    return Dataset("cifar10", *read(archive()))
+    return Dataset("cifar10", *read(at(argument) if argument else archive()))
 
 
 def gmm() -> Dataset:
@@ -175,4 +185,4 @@ def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm}
-WITH_ARGUMENT = {"gaussian": gaussian, "folder": folder, "npy": npy}
+WITH_ARGUMENT = {"cifar10": cifar10, "gaussian": gaussian, "folder": folder, "npy": npy}

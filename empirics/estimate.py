@@ -40,10 +40,10 @@ def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
 
 
 def _cost(config: TrainConfig) -> Cost:
-    shape, held_out = _data(config.data)
+    shape, held_out = _data(config.data, config.pixels, config.grey, config.classes)
     fixed, per_image, parameters = _step_seconds(
         # What neither a step's time nor the network's size depends on.
-        dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, learning_rate=1e-3, warmup=0,
+        dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, classes=(), range="symmetric", learning_rate=1e-3, warmup=0,
                             momentum=0.5, copies=0, batch_size=1, steps=10**9, milestones=2, first_milestone=1),
         shape, config.batch_size,
     )
@@ -64,13 +64,14 @@ def _cost(config: TrainConfig) -> Cost:
 
 
 @functools.cache
-def _data(name: str) -> tuple[tuple[int, int, int], int]:
+def _data(name: str, pixels: int, grey: bool, classes: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
     """Shape (C, H, W) of the data's images and how many are held out. CIFAR-10 is not fetched for an estimate."""
     from empirics import datasets
 
     if name == "cifar10":
-        return (3, 32, 32), 10_000
-    data = datasets.load(name)
+        side = pixels or 32
+        return (1 if grey else 3, side, side), 10_000
+    data = datasets.of_config(TrainConfig(data=name, pixels=pixels, grey=grey, classes=classes))
     return data.pool.shape[1:], len(data.held_out)
 
 

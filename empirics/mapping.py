@@ -21,7 +21,7 @@ import numpy as np
 
 from empirics import laws
 from empirics.config import TrainConfig
-from empirics.datasets import load
+from empirics.datasets import of_config
 from empirics.laws import Estimate, Forecast, Regression
 from empirics.measure import SETTING, RunTimes
 from theory import RandomFeatures, Spectrum
@@ -32,6 +32,8 @@ PREDICTED = ("gen", "gap", "mem")
 FITTED = ("gen", "mem")
 FACTORS = {"W": "width", "B": "batch_size", "eta": "learning_rate"}
 PSI_P_GRID = np.geomspace(1, 1024, 31)
+# What of a config the covariance of its images depends on.
+_VIEW = ("data", "classes", "pixels", "grey", "range")
 POWER_GRID = np.linspace(-2, 4, 13)
 # Fits whose likelihood is e^20 times smaller than the best one's matter for no probability that is asked for.
 _NEGLIGIBLE = 20.0
@@ -289,7 +291,7 @@ def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Ma
     if psi_p is not None:
         positive("psi_p", psi_p)
     config = comparable(runs)
-    d, spectrum = images_of(config.data)
+    d, spectrum = images_of(config)
     steps = np.array([[getattr(run, event).value for event in FITTED] for run in runs])
     censored = np.array([[getattr(run, event).censored for event in FITTED] for run in runs])
     n = np.array([run.record.config.n for run in runs])
@@ -322,9 +324,16 @@ def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
     return runs[0].record.config
 
 
+def images_of(config: TrainConfig) -> tuple[int, Spectrum]:
+    """Values per image, and the spectrum of the covariance of the training pool, as the config's options have it.
+
+    With `range` centered the images are shifted, which no covariance sees.
+    """
+    return _images_of(TrainConfig(n=2, **{name: getattr(config, name) for name in _VIEW}))
+
+
 @functools.lru_cache(maxsize=8)
-def images_of(data: str) -> tuple[int, Spectrum]:
-    """Values per image, and the spectrum of the covariance of the training pool."""
-    images = load(data).pool
+def _images_of(view: TrainConfig) -> tuple[int, Spectrum]:
+    images = of_config(view).pool
     d = images[0].size
     return d, Spectrum.from_data(images.reshape(len(images), d))

@@ -18,7 +18,7 @@ EVENTS = ("gen", "gap", "mem", "copy", "half")
 # measured: runs that agree in all else are replicates or differ in n.
 _NOT_SETTING = {
     "n", "seed", "half", "steps", "milestones", "first_milestone", "loss_times", "loss_draws", "test_images", "samples",
-    "sampling_steps", "stop",
+    "sampling_steps", "sampling_seed", "stop",
 }
 SETTING = tuple(field.name for field in dataclasses.fields(TrainConfig) if field.name not in _NOT_SETTING)
 # Below this share of its highest value f_mem still rises.

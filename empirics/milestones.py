@@ -88,7 +88,8 @@ class Probe:
         return torch.cat([ddim_log_density(network, batch, steps) for batch in self._noise().split(_BATCH)])
 
     def _noise(self):
-        return sampling_noise(self.config.seed, self.config.samples, self.images)
+        own, given = self.config.seed, self.config.sampling_seed
+        return sampling_noise(own if given is None else given, self.config.samples, self.images)
 
 
 def image_losses(network, images, k: int | None, draws: int, seed: int, split: str, batch_size: int = _BATCH):

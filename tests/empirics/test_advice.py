@@ -33,7 +33,7 @@ def pilot(n, gen, mem, end=math.inf, copy=math.inf, **config):
 def pilots(spread=0.1, sizes=SIZES, widths=(8, 16), seeds=3, end=math.inf):
     """tau_gen of the theory at psi_p = 32 and tau_mem = 40 n / W, both with scatter, in 5/W steps per tau."""
     random = np.random.default_rng(3)
-    d, spectrum = images_of("digits")
+    d, spectrum = images_of(TrainConfig())
     found = []
     for n in sizes:
         gen = predicted_times(n / d, 32.0, T, spectrum)[0]
@@ -65,7 +65,7 @@ def test_the_power_law_foresees_as_least_squares_does(given):
 
 
 def test_the_theory_foresees_a_time_that_levels_off_where_the_power_law_does_not(given):
-    d, spectrum = images_of("digits")
+    d, spectrum = images_of(TrainConfig())
     truth = 5 / 16 * predicted_times(512 / d, 32.0, T, spectrum)[0]
     theory, law = (given.foreseen["gen"][name] for name in ("theory", "power law"))
     assert theory.low < truth < theory.high and given.chosen["gen"] == "theory"
@@ -140,7 +140,7 @@ def test_cross_validation_foresees_only_from_fewer_images():
 
 
 def test_the_theory_alone():
-    d, spectrum = images_of("digits")
+    d, spectrum = images_of(TrainConfig())
     assert tuple(from_theory(256, "digits", 16.0, T).values()) == predicted_times(256 / d, 16.0, T, spectrum)
 
 

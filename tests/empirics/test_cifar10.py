@@ -56,6 +56,25 @@ def test_the_data_set_reads_it(home, monkeypatch):
     assert len(data.pool) == 20 and len(data.held_out) == 4 and data.bound == 1
 
 
+def test_an_archive_or_a_folder_of_the_layout_is_read_by_its_path(home, tmp_path_factory, monkeypatch):
+    folder, _ = home
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    with tarfile.open(folder / cifar10.FILE) as tar:
+        tar.extractall(elsewhere / "whole", filter="data")
+    expected = cifar10.read(folder / cifar10.FILE)
+    # An absolute path, a path from here, and a name in the folder of the data.
+    names = [folder / cifar10.FILE, "whole", "whole/cifar-10-batches-bin", cifar10.FILE]
+    for name in names:
+        data = datasets.load(f"cifar10:{name}")
+        assert np.array_equal(data.pool, expected[0]) and np.array_equal(data.held_out_labels, expected[3])
+    (elsewhere / "whole" / NAMES[2]).unlink()
+    with pytest.raises(InputError, match="no file 'data_batch_3.bin'"):
+        datasets.load("cifar10:whole")
+    with pytest.raises(InputError, match=f"there is no 'nowhere.tar.gz' and no '{folder / 'nowhere.tar.gz'}'"):
+        datasets.load("cifar10:nowhere.tar.gz")
+
+
 def test_a_truncated_or_other_archive_is_refused_before_it_is_read(home):
     folder, md5 = home
     path = folder / cifar10.FILE
