@@ -17,14 +17,14 @@ import time
 import numpy as np
 from timing import median_time
 
-from theory import RandomFeatures, Spectrum, simulate
+from genmem.theory import RandomFeatures, Spectrum, simulate
 
 TAU = np.geomspace(1e-1, 1e6, 96)
 
 
 def first_use() -> float:
     """Seconds for the first curve and the first times in a fresh process with an empty compilation cache."""
-    code = "from theory import RandomFeatures as R; m = R(2, 4, 0.1); m.learning_curves([1.0]); m.timescales()"
+    code = "from genmem.theory import RandomFeatures as R; m = R(2, 4, 0.1); m.learning_curves([1.0]); m.timescales()"
     with tempfile.TemporaryDirectory() as cache:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], env=os.environ | {"NUMBA_CACHE_DIR": cache}, check=True)

@@ -10,8 +10,8 @@ import time
 import numpy as np
 from scipy.optimize import root
 
-from theory import RandomFeatures, Spectrum
-from theory.density import spectrum
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.density import spectrum
 
 POINTS, HEIGHTS = 400, np.geomspace(10, 1e-13, 110)
 OPTIONS = {"xtol": 1e-13, "ftol": 1e-13}

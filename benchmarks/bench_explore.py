@@ -16,9 +16,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from figures.explorer import Calculation, Settings
-from figures.explorer_server import compile_closed_form
-from theory import phase_diagram
+from genmem.figures.explorer.calculation import Calculation, Settings
+from genmem.figures.explorer.server import compile_closed_form
+from genmem.theory import phase_diagram
 
 # Neighbouring positions of each slider, in the settings' own values.
 MOVES = {
@@ -48,7 +48,7 @@ def main() -> None:
     axis = np.geomspace(0.25, 1024, 60)
     phase_diagram(axis[:2], axis[:2], 0.1, tau=1e3)
     baseline = spent(lambda: phase_diagram(axis, axis, 0.1, tau=1e3))
-    code = "from figures.explorer_server import compile_closed_form as c; c()"
+    code = "from genmem.figures.explorer.server import compile_closed_form as c; c()"
     warm = spent(lambda: subprocess.run([sys.executable, "-c", code], check=True))[0]
     compile_closed_form()
     print(f"before the page opens, loops compiled by an earlier use: {warm / 1e3:.1f} s")

@@ -14,8 +14,8 @@ from scipy.linalg import sqrtm
 from scipy.stats import wasserstein_distance
 from timing import median_time
 
-from empirics.features import feature_space
-from empirics.metrics import (
+from genmem.empirics.samples.features import feature_space
+from genmem.empirics.samples.metrics import (
     frechet_distance,
     memorized_fraction,
     nearest_similarity,

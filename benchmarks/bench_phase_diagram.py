@@ -1,6 +1,6 @@
 """How long a phase diagram takes, and that the time is linear in the grid points.
 
-Baseline: the times read off a dense curve of 400 training times per grid point, without the refinement of theory.times.
+Baseline: the times read off a dense curve of 400 training times per grid point, without the refinement of genmem.theory.times.
 """
 
 import os
@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from theory import RandomFeatures, phase_diagram
-from theory.timescales import timescales_of_curves
+from genmem.theory import RandomFeatures, phase_diagram
+from genmem.theory.timescales import timescales_of_curves
 
 
 def axis(points: int) -> np.ndarray:

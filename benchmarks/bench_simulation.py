@@ -17,9 +17,9 @@ import numpy as np
 from numba import njit
 from scipy.linalg import eigh
 
-from theory import RandomFeatures, cost, descend, simulate
-from theory.hermite import hermite_coefficients
-from theory.network import draw_network
+from genmem.theory import RandomFeatures, cost, descend, simulate
+from genmem.theory.hermite import hermite_coefficients
+from genmem.theory.network import draw_network
 
 MODEL, D = RandomFeatures(psi_n=4, psi_p=8, t=0.1), 200
 TAU = np.geomspace(1e-1, 1e6, 100)
@@ -37,7 +37,7 @@ def least_time(call, repetitions: int = 5) -> float:
 
 @njit(error_model="numpy")
 def compiled_coefficients(mean, scale, z, table):
-    """c_k of tanh by the same quadrature as theory.hermite, as a compiled loop."""
+    """c_k of tanh by the same quadrature as genmem.theory.hermite, as a compiled loop."""
     p, points = mean.shape
     c = np.zeros((p, len(table), points))
     for i in range(p):

@@ -17,11 +17,11 @@ import time
 
 import torch
 
-from empirics import datasets
-from empirics.config import TrainConfig
-from empirics.diffusion import STEPS, alphabar
-from empirics.networks import network_of
-from empirics.training import train
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.data import datasets
+from genmem.empirics.processes.diffusion import STEPS, alphabar
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.networks import network_of
 
 BLOCK, BLOCKS = 10, 40
 COMMON = {"milestones": 2, "first_milestone": 1, "steps": BLOCK * BLOCKS, "test_images": 2, "loss_draws": 1,

@@ -5,8 +5,8 @@ import hashlib
 import json
 from typing import Literal, get_args
 
-from empirics.diffusion import STEPS, step_of_time
-from theory.errors import InputError, count, finite, known, positive
+from genmem.empirics.processes.diffusion import STEPS, step_of_time
+from genmem.shared.errors import InputError, count, finite, known, positive
 
 Network = Literal["unet", "mlp", "random-features"]
 Half = Literal["all", "first", "second"]
@@ -21,7 +21,7 @@ class TrainConfig:
 
     data: str = "digits"
     """Data set: digits, patches, cifar10, cifar10:PATH, gmm, gaussian:WHAT, folder:PATH or npy:PATH (see
-    empirics/datasets.py)."""
+    empirics/data/datasets.py)."""
     n: int = 64
     """Number of training images; for one seed, the images of a smaller n are among those of a larger n."""
     seed: int = 0

@@ -17,7 +17,7 @@ from diffusers.optimization import get_scheduler
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
 
-from empirics.stopping import StopBeforeMemorization
+from genmem.empirics.training.stopping import StopBeforeMemorization
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--output_dir", type=Path, default=Path("out/diffusers_unconditional"))

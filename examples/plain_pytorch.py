@@ -13,7 +13,7 @@ import torch
 from diffusers import UNet2DModel
 from sklearn.datasets import load_digits
 
-from empirics.stopping import StopBeforeMemorization
+from genmem.empirics.training.stopping import StopBeforeMemorization
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("out/plain_pytorch"))

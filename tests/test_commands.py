@@ -9,9 +9,9 @@ import pytest
 import xarray
 
 import genmem
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.prediction import LOSSES
 from tests.tolerances import PRINTED
-from theory import RandomFeatures, Spectrum
-from theory.commands import LOSSES
 
 HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh")
 COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo", "explore")
@@ -195,7 +195,7 @@ def test_overlay_of_too_few_runs_is_refused(run, tmp_path):
 
 def test_an_interrupted_phase_diagram_is_taken_up_again(run, tmp_path, monkeypatch):
     """An interrupt leaves the rows, says so with exit code 130, and the same command ends with the whole diagram."""
-    from theory.partial import PartialTable
+    from genmem.shared.resumable import PartialTable
 
     out, line = tmp_path / "new" / "d.nc", f"phase-diagram --points 4 --out {tmp_path / 'new' / 'd.nc'}"
     put = PartialTable.put

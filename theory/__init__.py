@@ -18,8 +18,8 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str):
     if name not in _HOME:
-        raise AttributeError(f"module 'theory' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"theory.{_HOME[name]}"), name)
+        raise AttributeError(f"module 'genmem.theory' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"genmem.theory.{_HOME[name]}"), name)
 
 
 def __dir__():

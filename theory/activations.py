@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import erf
 
-from theory.errors import InputError, known, positive
+from genmem.shared.errors import InputError, known, positive
 
 ACTIVATIONS: dict[str, Callable] = {"tanh": np.tanh, "erf": erf, "arctan": np.arctan, "sin": np.sin}
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from theory.errors import InputError
-from theory.hermite import BLOCK, QUADRATURE_BLOCK, ROWS, resolution
-from theory.model import RandomFeatures
-from theory.network import network_sizes, own_points
+from genmem.shared.errors import InputError
+from genmem.theory.hermite import BLOCK, QUADRATURE_BLOCK, ROWS, resolution
+from genmem.theory.model import RandomFeatures
+from genmem.theory.network import network_sizes, own_points
 
 # Features and points that stand for all when the length of the Hermite series is estimated.
 _FEATURES, _POINTS = 512, 32

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
-from theory.model import RandomFeatures
-from theory.spectra import Spectrum
+from genmem.theory.model import RandomFeatures
+from genmem.theory.spectra import Spectrum
 
 # (psi_n, psi_p, t) of the reference models: narrow and wide, few and many data, high and low noise.
 REFERENCES = ((2, 8, 0.1), (64, 64, 0.1), (16, 256, 0.01), (4, 2, 1.0))

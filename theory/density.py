@@ -1,7 +1,7 @@
 """The spectrum of the feature covariance U: density, atoms, bulks with exact edges, and the Stieltjes transform.
 
 The eigenvalues of U are the rates of learning: [B] (arXiv 2505.17638, section 4) reads the generalization and the
-memorization time off its two bulks. theory.edges finds the gaps; inside a bulk the equations of theory.resolvent are
+memorization time off its two bulks. genmem.theory.edges finds the gaps; inside a bulk the equations of genmem.theory.resolvent are
 solved on the real axis itself, where Im G > 0 and Im delta_a > 0 single out the one physical solution.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from theory.edges import Gap, arrays, atom_weight, gaps, linearize, walk
-from theory.errors import InputError, SolverError
-from theory.model import RandomFeatures
-from theory.resolvent import Equations
+from genmem.shared.errors import InputError, SolverError
+from genmem.theory.edges import Gap, arrays, atom_weight, gaps, linearize, walk
+from genmem.theory.model import RandomFeatures
+from genmem.theory.resolvent import Equations
 
 # A Newton step, relative to the unknowns' imaginary parts, leaves its square as error. Rounding stops it earlier where
 # these are small, next to an edge or to a light bulk.
@@ -71,9 +71,9 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     above the real axis: exact, with no width of its own, and 0 outside the bulks.
     Raises InputError for a negative or undefined position, SolverError if the equations could not be solved.
     Source: [B] for the equations at infinitely many copies, shared theory section 3 for finitely many; edges and masses
-    as in theory.edges.
+    as in genmem.theory.edges.
 
-    >>> from theory import RandomFeatures
+    >>> from genmem.theory import RandomFeatures
     >>> result = spectrum(RandomFeatures(psi_n=4, psi_p=8, t=0.1))
     >>> [atom.weight for atom in result.atoms], [round(bulk.mass, 9) for bulk in result.bulks]
     ([0.375], [0.5, 0.125])
@@ -115,7 +115,7 @@ def stieltjes(model: RandomFeatures, z) -> np.ndarray:
     Raises InputError for a real z on the spectrum or a value that is not finite, SolverError if the equations could
     not be solved. Source: shared theory section 3; at infinitely many copies the saddle point of [B].
 
-    >>> from theory import RandomFeatures
+    >>> from genmem.theory import RandomFeatures
     >>> print(stieltjes(RandomFeatures(psi_n=4, psi_p=8, t=0.1), [-1.0, 1 + 1j]).round(6))
     [ 0.890695+0.j       -0.396836+0.498538j]
     """

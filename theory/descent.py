@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from theory.budget import memory, require_memory
-from theory.errors import InputError, count, finite, known, positive
-from theory.model import RandomFeatures
-from theory.network import Network, draw_network
+from genmem.shared.errors import InputError, count, finite, known, positive
+from genmem.theory.budget import memory, require_memory
+from genmem.theory.model import RandomFeatures
+from genmem.theory.network import Network, draw_network
 
 # Adam's second-moment decay and the floor of its denominator, as in Kingma & Ba (arXiv 1412.6980).
 SECOND_DECAY, EPSILON = 0.999, 1e-8

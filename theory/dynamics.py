@@ -14,7 +14,7 @@ The empirical test loss (training points, fresh noise) is the same double sum wi
 import numpy as np
 from numba import njit
 
-from theory.resolvent import CONVERGED, follow, inverse_of, newton, start, state_size
+from genmem.theory.resolvent import CONVERGED, follow, inverse_of, newton, start, state_size
 
 # Columns of a node's row: everything Q needs but the vector 1/D.
 G, M0, M1, THETA, LABEL, E0, E1, ETA = range(8)
@@ -34,7 +34,7 @@ def talbot(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def describe(x, unit, noise, lam, w, kinds, static, row, inverse):
-    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit: theory.resolvent).
+    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit: genmem.theory.resolvent).
 
     noise: (b^2, e^{-2t} a^2, v^2, s^2), the features' covariance with a point's noise, with its data, and the rest.
     """

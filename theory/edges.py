@@ -1,6 +1,6 @@
 """Where the spectrum of U is not: the real solutions of the self-consistent equations, their ends and the mass below.
 
-Outside the spectrum the resolvent is real. Solving the equations of theory.resolvent for z instead of G = psi_p g,
+Outside the spectrum the resolvent is real. Solving the equations of genmem.theory.resolvent for z instead of G = psi_p g,
 
     z = gamma_s + sum_a c_a / e_a + int M / D - psi_p / G,   e_a = 1 + delta_a = 1 + (G / nu_a) (int A_a / D + c_a),
 
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from theory.errors import SolverError
-from theory.resolvent import Equations
+from genmem.shared.errors import SolverError
+from genmem.theory.resolvent import Equations
 
 CONVERGED = 1e-11
 # Rounding can stop Newton's method earlier close to an edge; a step this small that no longer shrinks is accepted.

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import njit
 
-from theory.dynamics import COLUMNS, LABEL, THETA, describe, population, sandwich, training_points
-from theory.resolvent import CONVERGED, follow, newton, start, state_size
+from genmem.theory.dynamics import COLUMNS, LABEL, THETA, describe, population, sandwich, training_points
+from genmem.theory.resolvent import CONVERGED, follow, newton, start, state_size
 
 # Relative to the spectrum's scale: from here a few Newton steps reach the limit.
 NEAR_ZERO = 1e-9
@@ -39,7 +39,7 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
         step = follow(complex(-1.0), -ridge, far, near, x, lam, w, kinds, static, psi_p)
     if not step < CONVERGED:
         return sums, 0.0, LOST
-    # Fewer samples than features and nothing else: every unknown diverges like 1/(-z); see theory.resolvent.
+    # Fewer samples than features and nothing else: every unknown diverges like 1/(-z); see genmem.theory.resolvent.
     unit, z = 1.0, -ridge
     if bare and samples < psi_p:
         unit, z = 0.0, -1.0

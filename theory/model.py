@@ -1,21 +1,19 @@
-"""The problem, validated once: a random-features score network, trained by gradient flow, in high dimension."""
+"""A random-features score network, trained by gradient flow, in high dimension: its learning curves and times."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 
-from theory.activations import GaussianConstants, gaussian_constants, resolve
-from theory.dynamics import march, talbot
-from theory.errors import InputError, SolverError, finite, known, positive, times
-from theory.limits import LOST as LIMIT_LOST
-from theory.limits import infinite_time
-from theory.resolvent import Equations, equations
-from theory.spectra import Spectrum
-from theory.times import LOST, SOLVED, closed_form_times
-from theory.timescales import Fractions, Timescales
+from genmem.shared.errors import InputError, SolverError, finite, known, times
+from genmem.theory.activations import GaussianConstants, gaussian_constants, resolve
+from genmem.theory.dynamics import march, talbot
+from genmem.theory.limits import LOST as LIMIT_LOST
+from genmem.theory.limits import infinite_time
+from genmem.theory.problem import Problem
+from genmem.theory.resolvent import Equations, equations
+from genmem.theory.times import LOST, SOLVED, closed_form_times
+from genmem.theory.timescales import Fractions, Timescales
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 16 enough for times.
 CURVE_NODES, TIME_NODES = 22, 16
@@ -47,37 +45,24 @@ class LearningCurves:
 
 
 @dataclass(frozen=True)
-class RandomFeatures:
-    """Score network s(y) = A sigma(W y / sqrt d) / sqrt p with frozen Gaussian W, trained from A = 0 ([B], section 4).
+class RandomFeatures(Problem):
+    """Score network s(y) = A sigma(W y / sqrt d) / sqrt p with frozen Gaussian W, trained from A = 0.
 
-    psi_n: training points per dimension n/d. psi_p: width per dimension p/d. t: Ornstein-Uhlenbeck noise time.
-    activation: "tanh", "erf", "arctan", "sin" or a centred callable on arrays. spectrum: of the data's covariance.
-    copies: noise copies m >= 1 of each point, drawn once; inf averages the noise exactly, as fresh noise does. ridge:
-    lambda >= 0 of the penalty Delta |A|^2 lambda / (p d) ([M], [G]), so that U -> U + lambda in the flow. center: take
-    the activation's Gaussian mean off first.
-    Raises InputError for values out of range, or an activation that is not centred.
+    Bonnaire et al. (arXiv:2505.17638), section 4; docs/theory.md, section 1. The arguments are those of Problem. Raises
+    InputError for values out of range, or an activation that is not centred.
     """
 
-    psi_n: float
-    psi_p: float
-    t: float
-    activation: str | Callable = "tanh"
-    spectrum: Spectrum = field(default_factory=Spectrum)
-    copies: float = np.inf
-    ridge: float = 0.0
-    center: bool = False
-
     def __post_init__(self):
-        for name in ("psi_n", "psi_p", "t"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
-        resolve(self.activation)
-        if not isinstance(self.spectrum, Spectrum):
-            raise InputError(f"spectrum must be a theory.Spectrum, but {self.spectrum!r} was given")
-        if not (isinstance(self.copies, Real) and self.copies >= 1):
-            raise InputError(f"copies must be at least 1 (inf: the exact noise average), but {self.copies!r} was given")
-        if finite("ridge", self.ridge) < 0:
-            raise InputError(f"ridge must be zero or positive, but {self.ridge!r} was given")
+        super().__post_init__()
         self.constants
+
+    @classmethod
+    def of(cls, problem: Problem, psi_n: float | None = None, psi_p: float | None = None) -> "RandomFeatures":
+        """The network of a problem, with the problem's own sizes where none are given."""
+        return cls(
+            problem.psi_n if psi_n is None else psi_n, problem.psi_p if psi_p is None else psi_p, problem.t,
+            problem.activation, problem.spectrum, problem.copies, problem.ridge, problem.center,
+        )
 
     @cached_property
     def constants(self) -> GaussianConstants:
@@ -148,7 +133,7 @@ class RandomFeatures:
         )
 
     def timescales(self, floor: float | str | None = None, fractions: Fractions = Fractions()) -> Timescales:
-        """tau_gen, tau_mem and tau_gap (theory.timescales) in units of tau, refined to 1e-8 relative.
+        """tau_gen, tau_mem and tau_gap (genmem.theory.timescales) in units of tau, refined to 1e-8 relative.
 
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
         rises by the fraction has mem = inf: architectural regularization.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.errors import InputError, count
-from theory.hermite import noise_average
-from theory.model import RandomFeatures
+from genmem.shared.errors import InputError, count
+from genmem.theory.hermite import noise_average
+from genmem.theory.model import RandomFeatures
 
 Moments = tuple[np.ndarray, np.ndarray]
 # Samples whose features are held at once.

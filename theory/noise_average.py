@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from theory.errors import InputError, count, times
-from theory.model import RandomFeatures
+from genmem.shared.errors import InputError, count, times
+from genmem.theory.model import RandomFeatures
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from theory.errors import InputError, SolverError, positive
-from theory.model import RandomFeatures
-from theory.partial import PartialTable
-from theory.timescales import Fractions
+from genmem.shared.errors import InputError, SolverError, positive
+from genmem.shared.resumable import PartialTable
+from genmem.theory.model import RandomFeatures
+from genmem.theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
 PHASES = ("no_generalization", "underfit", "generalization", "memorization", "architectural_regularization")

@@ -25,12 +25,12 @@ the values of g on all sheets; two of them meet at an edge of the spectrum, wher
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from theory.errors import InputError, count
+from genmem.shared.errors import InputError, count
 
 if TYPE_CHECKING:
     import sympy
 
-    from theory.model import RandomFeatures
+    from genmem.theory.model import RandomFeatures
 
 
 class Symbols(NamedTuple):

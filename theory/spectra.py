@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.errors import InputError, count, finite, positive
+from genmem.shared.errors import InputError, count, finite, positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +98,8 @@ class Spectrum:
         return cls(lam).compress(error)
 
     def compress(self, error: float = 1e-6) -> "Spectrum":
-        """The fewest atoms, of those tried, that move no test loss by more than `error`: see theory.compression."""
-        from theory.compression import compress
+        """The fewest atoms, of those tried, that move no test loss by more than `error`: see genmem.theory.compression."""
+        from genmem.theory.compression import compress
 
         return compress(self, positive("error", error))
 

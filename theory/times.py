@@ -1,16 +1,16 @@
 """tau_gen, tau_mem and tau_gap of the closed form: a coarse sweep in log(tau), then every event by exact evaluation.
 
-The definitions are those of theory.timescales. The sweep's ratio is sqrt(2), so the nodes that give the test loss at
+The definitions are those of genmem.theory.timescales. The sweep's ratio is sqrt(2), so the nodes that give the test loss at
 tau give the train loss at tau / 2; it ends where both losses have reached their exact limit at tau = infinity.
 """
 
 import numpy as np
 from numba import njit
 
-from theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
-from theory.limits import LOST as LIMIT_LOST
-from theory.limits import infinite_time
-from theory.resolvent import follow, inverse_of, state_size
+from genmem.theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
+from genmem.theory.limits import LOST as LIMIT_LOST
+from genmem.theory.limits import infinite_time
+from genmem.theory.resolvent import follow, inverse_of, state_size
 
 GRID = np.sqrt(0.5)
 LONGEST = 480

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.errors import InputError, finite
+from genmem.shared.errors import InputError, finite
 
 
 @dataclass(frozen=True)

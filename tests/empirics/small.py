@@ -1,6 +1,6 @@
 """A run that takes a second or two."""
 
-from empirics.config import TrainConfig
+from genmem.empirics.config import TrainConfig
 
 SMALL = TrainConfig(
     n=16, width=4, levels=2, blocks=1, batch_size=12, steps=30, milestones=5, first_milestone=2, loss_draws=2,

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from empirics.advice import advise, cross_validate, from_theory
-from empirics.advice_text import summaries, trials_json, trials_table
-from empirics.config import TrainConfig
-from empirics.mapping import FACTORS, predicted_times, images_of
-from empirics.measure import RunTimes, Time
-from empirics.runs import RunRecord
+from genmem.empirics.analysis.advice import advise, cross_validate, from_theory
+from genmem.empirics.analysis.mapping import FACTORS, images_of, predicted_times
+from genmem.empirics.analysis.measure import RunTimes, Time
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.records.runs import RunRecord
+from genmem.empirics.tables.advice_text import summaries, trials_json, trials_table
+from genmem.shared.errors import InputError
 from tests import tolerances
 from tests.empirics.test_commands import genmem
-from theory.errors import InputError
 
 T, SIZES = 0.01, (32, 64, 128)
 

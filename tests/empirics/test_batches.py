@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from empirics.batches import Batches, batch_indices
-from empirics.config import TrainConfig
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.training.batches import Batches, batch_indices
 
 CONFIG = TrainConfig(n=10, batch_size=4)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirics import cifar10, datasets
-from theory.errors import InputError
+from genmem.empirics.data import cifar10, datasets
+from genmem.shared.errors import InputError
 
 NAMES = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)] + ["cifar-10-batches-bin/test_batch.bin"]
 RECORDS = np.random.default_rng(0).integers(0, 256, (6, 4, 3073)).astype(np.uint8)

@@ -6,12 +6,12 @@ import itertools
 import numpy as np
 import pytest
 
-from empirics import claims
-from empirics.claims import AGREES, DISAGREES, NOT_TESTED, UNDECIDED
-from empirics.measure import times_of
-from empirics.quality import Quality
+from genmem.empirics.analysis import claims
+from genmem.empirics.analysis.claims import AGREES, DISAGREES, NOT_TESTED, UNDECIDED
+from genmem.empirics.analysis.measure import times_of
+from genmem.empirics.analysis.quality import Quality
+from genmem.shared.errors import InputError
 from tests.empirics.test_measure import curves
-from theory.errors import InputError
 
 
 def measured(n=64, width=8, batch=16, rate=1e-3, seed=0, *, power=(1, -1, -1, -1), peak=(-0.5, 0.5, -0.5), ratio=1.02):

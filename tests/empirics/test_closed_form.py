@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics.closed_form import STAGES, compare, comparison_table
-from empirics.config import TrainConfig
-from empirics.training import train
+from genmem.empirics.analysis.closed_form import STAGES, compare, comparison_table
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.training.loop import train
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures
 from tests import tolerances
 from tests.empirics.test_commands import genmem
-from theory import RandomFeatures
-from theory.errors import InputError
 
 CONFIG = TrainConfig(
     n=64, width=128, network="random-features", optimizer="sgd", momentum=0.0, center=True, learning_rate=2000.0,

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from empirics.collapse import collapse, collapse_of, level_times, normalised_scale
+from genmem.empirics.analysis.collapse import collapse, collapse_of, level_times, normalised_scale
+from genmem.shared.errors import InputError
 from tests.empirics.test_measure import curves
-from theory.errors import InputError
 
 LEVELS = np.array([100.0, 200.0, 500.0])
 

@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from empirics import runs
-from empirics.config import TrainConfig
-from empirics.fidelity import agreement, metrics_of
-from empirics.measure import times_of
-from empirics.sweeps import SweepError
-from empirics.training import train
-from genmem import main
+from genmem.__main__ import main
+from genmem.empirics.analysis.fidelity import agreement, metrics_of
+from genmem.empirics.analysis.measure import times_of
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.records import runs
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.sweeps import SweepError
 from tests.empirics.small import SMALL
 
 
@@ -121,7 +121,7 @@ def test_a_failed_sweep_is_one_sentence_and_exit_code_1(root, monkeypatch, capsy
     def fail(*arguments, **options):
         raise SweepError("1 of 4 runs failed: 0123: it burned")
 
-    monkeypatch.setattr("empirics.sweeps.run_all", fail)
+    monkeypatch.setattr("genmem.empirics.training.sweeps.run_all", fail)
     with pytest.raises(SystemExit) as exit_:
         genmem("sweep", *GRID, "--out", root, monkeypatch=monkeypatch)
     assert exit_.value.code == 1 and capsys.readouterr().err == "genmem: 1 of 4 runs failed: 0123: it burned\n"
@@ -218,5 +218,5 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, m
 
 
 def test_commands_load_nothing_heavy_until_they_run():
-    code = "import sys, empirics.commands; print([m for m in ('torch', 'diffusers', 'sklearn', 'scipy') if m in sys.modules])"
+    code = "import sys, genmem.commands.empirics; print([m for m in ('torch', 'diffusers', 'sklearn', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

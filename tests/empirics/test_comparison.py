@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirics import comparison
-from empirics.comparison_text import comparison_json, comparison_text
-from empirics.datasets import load
-from empirics.laws import Estimate
-from empirics.mapping import map_of
-from empirics.measure import measure
-from empirics.runs import find
+from genmem.empirics.analysis import comparison
+from genmem.empirics.analysis.laws import Estimate
+from genmem.empirics.analysis.mapping import map_of
+from genmem.empirics.analysis.measure import measure
+from genmem.empirics.data.datasets import load
+from genmem.empirics.records.runs import find
+from genmem.empirics.tables.comparison_text import comparison_json, comparison_text
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.empirics.test_advice import T, pilots
 from tests.empirics.test_commands import genmem
 from tests.tolerances import MAP_SCALE, SAME_NUMBER
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 RECORDS = Path(__file__).parents[2] / "records"
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from empirics import datasets
-from theory.errors import InputError
+from genmem.empirics.data import datasets
+from genmem.shared.errors import InputError
 
 
 @pytest.fixture(scope="module")

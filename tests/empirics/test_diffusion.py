@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from empirics import diffusion
-from empirics.networks import unet
+from genmem.empirics.processes import diffusion
+from genmem.empirics.training.networks import unet
+from genmem.shared.errors import InputError
 from tests import tolerances
-from theory.errors import InputError
 
 
 def optimal_noise_prediction(points):

@@ -3,10 +3,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from empirics.features import RESNETS, feature_space
-from empirics.resnet import ResNet
+from genmem.empirics.samples.features import RESNETS, feature_space
+from genmem.empirics.samples.resnet import ResNet
+from genmem.shared.errors import InputError
 from tests import tolerances
-from theory.errors import InputError
 
 
 def images(count=6, channels=1, side=8, seed=0):

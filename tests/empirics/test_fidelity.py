@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from empirics import fidelity, runs
-from empirics.config import TrainConfig
-from empirics.diffusion import alphabar, ddim
-from empirics.fidelity import agreement, distance_curve, kl_to_truth, metrics_of
-from empirics.metrics import memorized_fraction, nearest_two
+from genmem.empirics.analysis import fidelity
+from genmem.empirics.analysis.fidelity import agreement, distance_curve, kl_to_truth, metrics_of
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.processes.diffusion import alphabar, ddim
+from genmem.empirics.records import runs
+from genmem.empirics.samples.metrics import memorized_fraction, nearest_two
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 CONFIG = dataclasses.replace(SMALL, n=64, samples=100)
 
@@ -33,7 +34,7 @@ def record_of(root, samples, config=CONFIG):
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
     """Step 1: noise. Step 2: real images that are neither trained on nor held out. Step 3: copies."""
-    from empirics import datasets
+    from genmem.empirics.data import datasets
 
     digits = datasets.load("digits")
     fresh = digits.subset(CONFIG.n + 100, CONFIG.seed)[0][CONFIG.n :]
@@ -162,8 +163,8 @@ def test_agreement_is_one_for_equal_samples_and_near_zero_for_unrelated_ones(rec
 
 def test_kl_divergence_of_a_trained_network_from_the_mixture(tmp_path):
     """Against an estimate that sees the samples alone, before training, and better the longer it is trained."""
-    from empirics.synthetic import MIXTURE
-    from empirics.training import train
+    from genmem.empirics.data.synthetic import MIXTURE
+    from genmem.empirics.training.loop import train
 
     config = TrainConfig(data="gmm", network="mlp", n=2048, width=32, blocks=2, batch_size=256, learning_rate=3e-3,
                          steps=300, first_milestone=30, milestones=2, samples=1500, sampling_steps=25, test_images=16)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from empirics import datasets
-from theory.errors import InputError
+from genmem.empirics.data import datasets
+from genmem.shared.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
 

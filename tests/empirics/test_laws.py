@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from empirics.laws import fit_exponent, fit_law, forecast, typical_times
+from genmem.empirics.analysis.laws import fit_exponent, fit_law, forecast, typical_times
 from tests import tolerances
 
 SIZES = np.array([32, 64, 128, 256] * 2)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from empirics import mapping
+from genmem.empirics.analysis import mapping
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.tolerances import MAP_SCALE
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 D, T = 8, 0.1
 N = np.array([32, 32, 64, 64, 128, 128, 256, 256])

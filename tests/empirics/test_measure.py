@@ -3,8 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics import runs
-from empirics.measure import (
+from genmem.empirics.analysis.measure import (
     SETTING,
     Time,
     first_crossing,
@@ -14,9 +13,10 @@ from empirics.measure import (
     time_intervals,
     times_of,
 )
-from empirics.runs import RunRecord
+from genmem.empirics.records import runs
+from genmem.empirics.records.runs import RunRecord
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +194,7 @@ def test_the_memorization_rate_is_the_slope_in_log_step(recorded):
 
 
 def test_the_lower_bound_is_that_of_the_bootstrap():
-    from empirics.metrics import memorized_fraction
+    from genmem.empirics.samples.metrics import memorized_fraction
 
     for share in (0.02, 0.3, 1.0):
         d1 = np.where(np.arange(200) < 200 * share, 0.0, 1.0)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from empirics import datasets
-from empirics.metrics import (
+from genmem.empirics.data import datasets
+from genmem.empirics.samples.metrics import (
     cosine_similarity,
     frechet_distance,
     memorized_fraction,

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from empirics.config import TrainConfig
-from empirics.diffusion import alphabar
-from empirics.networks import RandomFeaturesNetwork, ResidualMLP, network_of, unet
-from theory.errors import InputError
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.processes.diffusion import alphabar
+from genmem.empirics.training.networks import RandomFeaturesNetwork, ResidualMLP, network_of, unet
+from genmem.shared.errors import InputError
 
 
 @pytest.mark.parametrize(("width", "millions"), [(8, 0.26), (16, 1.01), (32, 4.02), (48, 9.04), (64, 16.05)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from empirics import datasets, photographs
+from genmem.empirics.data import datasets, photographs
 
 
 @pytest.fixture(scope="module")

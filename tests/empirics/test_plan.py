@@ -5,13 +5,14 @@ import re
 
 import pytest
 
-from empirics import estimate, plan, runs
-from empirics.estimate import Cost
-from empirics.overview import overview, progress_of
-from empirics.presets import PRESETS
-from empirics.training import train
+from genmem.empirics.records import runs
+from genmem.empirics.records.overview import overview, progress_of
+from genmem.empirics.training import estimate, plan
+from genmem.empirics.training.estimate import Cost
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.presets import PRESETS
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 
 def cost(seconds, size=0):
@@ -51,7 +52,7 @@ def test_cifar10_is_not_fetched_for_an_estimate(monkeypatch):
     def refuse():
         raise AssertionError("fetched")
 
-    monkeypatch.setattr("empirics.datasets.NAMED", {"cifar10": refuse})
+    monkeypatch.setattr("genmem.empirics.data.datasets.NAMED", {"cifar10": refuse})
     config = dataclasses.replace(PRESETS["marion-wu-cifar10"][0], width=8, batch_size=2, samples=10)
     assert estimate.costs([config])[0].seconds > 0
 

@@ -3,10 +3,10 @@ from typing import get_args
 
 import pytest
 
-from empirics.grids import Grid
-from empirics.presets import DIGITS_DEMO, PRESETS, Preset
+from genmem.empirics.training.grids import Grid
+from genmem.empirics.training.presets import DIGITS_DEMO, PRESETS, Preset
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 
 def test_a_grid_is_all_combinations_and_an_empty_one_is_the_config():

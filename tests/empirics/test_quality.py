@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics import quality
-from empirics.quality import double_descent, first_minimum, quality_of, with_scatter
+from genmem.empirics.analysis import quality
+from genmem.empirics.analysis.quality import double_descent, first_minimum, quality_of, with_scatter
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
 from tests.empirics.test_measure import Curves
-from theory.errors import InputError
 
 STEPS = np.unique(np.geomspace(1, 1e4, 60).round().astype(int))
 

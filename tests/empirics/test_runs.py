@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from empirics import runs
-from empirics.config import TrainConfig, from_json
+from genmem.empirics.config import TrainConfig, from_json
+from genmem.empirics.records import runs
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 
 def test_the_key_sees_every_value_and_only_values():
@@ -86,7 +86,7 @@ def test_a_record_is_read_back(record):
 
 
 def test_reading_a_record_loads_no_torch(record):
-    code = f"import sys; from empirics import runs; runs.load({str(record.directory)!r}).f_mem; assert 'torch' not in sys.modules"
+    code = f"import sys; from genmem.empirics import runs; runs.load({str(record.directory)!r}).f_mem; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -128,7 +128,7 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
 
 def test_two_processes_cannot_write_one_run_and_a_dead_one_does_not_block(tmp_path):
     code = (
-        "import sys, time; from empirics import runs; from tests.empirics.small import SMALL\n"
+        "import sys, time; from genmem.empirics import runs; from tests.empirics.small import SMALL\n"
         f"with runs.open_for_writing(__import__('pathlib').Path({str(tmp_path)!r}), SMALL):\n"
         "    print('locked', flush=True); time.sleep(60)"
     )

@@ -10,19 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from empirics import datasets, runs, store
-from empirics.commands import stopping
-from empirics.config import TrainConfig
-from empirics.measure import times_of
-from empirics.overview import overview
-from empirics.replay import replay
-from empirics.stopping import Check, StopBeforeMemorization, verdict
-from empirics.sweeps import ended
-from empirics.training import train
+from genmem.commands.empirics import stopping
+from genmem.empirics.analysis.measure import times_of
+from genmem.empirics.analysis.replay import replay
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.data import datasets
+from genmem.empirics.records import runs, store
+from genmem.empirics.records.overview import overview
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.stopping import Check, StopBeforeMemorization, verdict
+from genmem.empirics.training.sweeps import ended
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures
 from tests.empirics.small import SMALL
 from tests.empirics.test_training import Stopped, recorded, stop_at
-from theory import RandomFeatures
-from theory.errors import InputError
 
 
 def stopped(steps, train_loss, test_loss, initial, f_mem_low=None, risk=0.01, gap_error=0.0):
@@ -235,7 +236,7 @@ def test_a_resumed_run_decides_as_an_uninterrupted_one(tmp_path, interrupted):
 
 
 def test_a_check_disturbs_neither_the_network_nor_the_random_numbers(tmp_path):
-    from empirics.networks import unet
+    from genmem.empirics.training.networks import unet
 
     images = torch.from_numpy(datasets.digits().pool[:24])
     network = unet(4, 1, 8, 2, 1, dropout=0.5)
@@ -264,7 +265,7 @@ def test_a_users_random_functions_see_the_same_noise_each_time(tmp_path):
 
 def test_the_default_check_sees_copies_of_a_network_that_denoises_to_them(tmp_path):
     """The exact denoiser of the training images memorizes, and has the lower loss on them."""
-    from empirics.diffusion import alphabar
+    from genmem.empirics.processes.diffusion import alphabar
 
     images = torch.from_numpy(datasets.digits().pool[:40])
     train_images, held_out = images[:8], images[8:]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from empirics import store
+from genmem.empirics.records import store
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], dtype=np.int64), "c": np.float64(3)}
 

@@ -12,10 +12,10 @@ import time
 import numpy as np
 import pytest
 
-from empirics.sweeps import SweepError, run_all
-from empirics.training import train
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.sweeps import SweepError, run_all
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 pytestmark = pytest.mark.slow
 # Long enough to be caught in the middle; milestones, which are checkpoints too, at 2, 6, 20, 63 and 200.
@@ -171,7 +171,7 @@ def test_a_worker_that_is_retired_hands_its_run_to_another(tmp_path, plain):
 
 CALLER = """
 import sys
-from empirics.sweeps import run_all
+from genmem.empirics.training.sweeps import run_all
 from tests.empirics.test_sweep_faults import LONG
 if __name__ == "__main__":
     run_all(LONG, sys.argv[1], scheduler=sys.argv[2])
@@ -205,7 +205,7 @@ def test_a_worker_that_dies_each_time_is_a_failed_run(tmp_path, monkeypatch):
 
 
 def test_an_address_where_nobody_answers_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("empirics.sweeps._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("genmem.empirics.training.sweeps._CONNECT_SECONDS", 1)
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x"):
         with pytest.raises(InputError, match="scheduler must be the address of a running Dask scheduler"):
             run_all(LONG, tmp_path, scheduler=address)

@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from empirics import runs
-from empirics.sweeps import RETRIES, SweepError, measured_costs, run_all
+from genmem.empirics.records import runs
+from genmem.empirics.training.sweeps import RETRIES, SweepError, measured_costs, run_all
+from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 CONFIGS = [dataclasses.replace(SMALL, seed=seed, steps=10 + seed) for seed in range(3)]
 
@@ -34,7 +34,7 @@ def test_a_bad_config_stops_the_sweep_before_it_starts(tmp_path):
 
 SWEEP = """
 import dataclasses, sys
-from empirics.sweeps import run_all
+from genmem.empirics.training.sweeps import run_all
 from tests.empirics.small import SMALL
 if __name__ == "__main__":
     run_all([dataclasses.replace(SMALL, seed=seed, steps=10**6) for seed in (0, 1)], sys.argv[1])
@@ -73,7 +73,7 @@ def inside():
 
 
 def test_a_failed_run_is_named_and_the_others_finish(tmp_path, inside, monkeypatch):
-    monkeypatch.setattr("empirics.sweeps._FREE_SECONDS", 0)
+    monkeypatch.setattr("genmem.empirics.training.sweeps._FREE_SECONDS", 0)
     config = CONFIGS[1]
     with runs.open_for_writing(tmp_path / config.key, config):
         with pytest.raises(SweepError, match=f"1 of 3 runs failed: {config.key}.*in use by another process"):
@@ -90,7 +90,7 @@ def test_a_run_in_use_is_waited_for(tmp_path, inside):
 
 def failing(monkeypatch, failures, error):
     """Training that raises `error` the first times it is called; the calls so far."""
-    from empirics.training import train
+    from genmem.empirics.training.loop import train
 
     calls = []
 
@@ -100,7 +100,7 @@ def failing(monkeypatch, failures, error):
             raise error
         return train(*arguments, **options)
 
-    monkeypatch.setattr("empirics.training.train", flaky)
+    monkeypatch.setattr("genmem.empirics.training.loop.train", flaky)
     return calls
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_fails_each_time_is_given_up_until_the_next_call(tmp_path, in
 
 
 def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, monkeypatch):
-    from empirics.training import train
+    from genmem.empirics.training.loop import train
 
     inside_train, most = [], []
 
@@ -131,13 +131,13 @@ def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, mo
         finally:
             inside_train.pop()
 
-    monkeypatch.setattr("empirics.training.train", counted)
+    monkeypatch.setattr("genmem.empirics.training.loop.train", counted)
     run_all(CONFIGS, tmp_path, scheduler=inside)
     assert most == [1, 1, 1]
 
 
 def test_a_worker_on_another_file_system_is_noticed(tmp_path, inside, monkeypatch):
-    monkeypatch.setattr("empirics.training.train", lambda *arguments, **options: None)
+    monkeypatch.setattr("genmem.empirics.training.loop.train", lambda *arguments, **options: None)
     with pytest.raises(SweepError, match="left no record in .*, which all workers must share"):
         run_all([SMALL], tmp_path, scheduler=inside)
 

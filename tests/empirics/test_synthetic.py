@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from empirics import datasets
-from empirics.synthetic import MIXTURE
+from genmem.empirics.data import datasets
+from genmem.empirics.data.synthetic import MIXTURE
+from genmem.shared.errors import InputError
 from tests import tolerances
-from theory.errors import InputError
 
 
 @pytest.mark.parametrize("t", [0.0, 0.1, 1.0])

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from empirics import tables
-from empirics.claims import Finding
-from empirics.measure import measure
-from empirics.quality import Quality
+from genmem.empirics.analysis.claims import Finding
+from genmem.empirics.analysis.measure import measure
+from genmem.empirics.analysis.quality import Quality
+from genmem.empirics.tables import tables
 from tests.empirics.test_measure import curves
 
 

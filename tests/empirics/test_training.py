@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from empirics import checkpoints, datasets, runs, store
-from empirics.config import TrainConfig
-from empirics.training import train
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.data import datasets
+from genmem.empirics.records import runs, store
+from genmem.empirics.training import checkpoints
+from genmem.empirics.training.loop import train
+from genmem.shared.errors import InputError
 from tests import tolerances
 from tests.empirics.small import SMALL
-from theory.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_recorded_distances_are_those_of_the_recorded_samples(finished):
 
 
 def test_the_recorded_loss_is_the_denoising_error_of_the_checkpoint(finished):
-    from empirics.networks import unet
+    from genmem.empirics.training.networks import unet
 
     network = unet(4, 1, 8, 2, 1).eval()
     arrays, facts = store.load(sorted((finished.directory / "checkpoints").iterdir())[-1])
@@ -179,7 +181,7 @@ def test_sigkill_at_random_moments_changes_no_bit(tmp_path, kills, monkeypatch):
     # The server imports once and forks the runs, which saves seconds for each.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["empirics.training", "empirics.milestones", "sklearn.datasets", "accelerate",
+        ["genmem.empirics.training.loop", "genmem.empirics.training.milestones", "sklearn.datasets", "accelerate",
          "diffusers.models.unets.unet_2d", "diffusers.schedulers.scheduling_ddim"]
     )
     chance = random.Random(kills)
@@ -246,8 +248,8 @@ def test_a_checkpoint_of_another_run_is_not_loaded(tmp_path, caplog):
 
 def test_the_random_features_network_follows_the_theory(tmp_path):
     """Gaussian data, no free parameter: tau = steps * learning rate / d^2, losses of the closed form."""
-    from empirics.diffusion import step_of_time, time_of_step
-    from theory import RandomFeatures
+    from genmem.empirics.processes.diffusion import step_of_time, time_of_step
+    from genmem.theory import RandomFeatures
 
     d, n, p = 48, 192, 384
     np.save(tmp_path / "identity.npy", np.eye(d))
@@ -275,8 +277,8 @@ def test_the_random_features_network_follows_the_theory(tmp_path):
 
 
 def test_the_mlp_learns_the_score_of_the_mixture(tmp_path):
-    from empirics.diffusion import step_of_time, time_of_step
-    from empirics.synthetic import MIXTURE
+    from genmem.empirics.data.synthetic import MIXTURE
+    from genmem.empirics.processes.diffusion import step_of_time, time_of_step
 
     config = dataclasses.replace(
         SMALL, data="gmm", network="mlp", width=64, blocks=3, n=4096, batch_size=256, steps=600, learning_rate=3e-3,
@@ -336,7 +338,7 @@ def test_the_average_is_that_of_the_weights_after_each_step_and_is_what_is_measu
 
 
 def test_warm_up_scales_the_first_steps(tmp_path):
-    from empirics.networks import network_of
+    from genmem.empirics.training.networks import network_of
 
     config = dataclasses.replace(SMALL, optimizer="sgd", momentum=0.0, learning_rate=0.1, steps=3, first_milestone=1)
     state = network_of(config, (1, 8, 8)).state_dict()

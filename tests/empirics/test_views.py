@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from empirics import datasets
-from empirics.config import TrainConfig
-from empirics.mapping import images_of
-from theory.errors import InputError
+from genmem.empirics.analysis.mapping import images_of
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.data import datasets
+from genmem.shared.errors import InputError
 
 
 @pytest.fixture

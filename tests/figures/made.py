@@ -80,7 +80,7 @@ def overlay() -> xarray.Dataset:
 @functools.cache
 def random_features() -> xarray.Dataset:
     """The recorded run of the random-features network, beside the closed form."""
-    from empirics.runs import find
-    from figures.random_features import calculate
+    from genmem.empirics.records.runs import find
+    from genmem.figures.pictures.random_features import calculate
 
     return calculate(find(Path(__file__).parents[2] / "records" / "random-features"))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from empirics import fidelity, runs, store
-from empirics.config import TrainConfig
-from empirics.features import RANDOM_CONV
+from genmem.empirics.analysis import fidelity
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.records import runs, store
+from genmem.empirics.samples.features import RANDOM_CONV
 
 BASE_LOSS, FALL = 0.2, 0.8
 
@@ -53,7 +54,7 @@ def distances(step, gen: float) -> float:
 
 
 def _write_metrics(directory: Path, config: TrainConfig, step: int, distance: float) -> None:
-    """What empirics.fidelity stores, so that tests need not compute it."""
+    """What genmem.empirics.analysis.fidelity stores, so that tests need not compute it."""
     arrays = {"similarity": np.full(16, 0.5), "nearest": np.zeros(16, np.int32), "similarity_held_out": np.full(16, 0.4)}
     facts = {
         "identity": {"key": config.key, "step": step, "space": RANDOM_CONV, "recipe": fidelity._RECIPE},
@@ -72,6 +73,6 @@ def losses(step, gen: float, mem: float):
 
 
 def _training_images(config: TrainConfig) -> np.ndarray:
-    from empirics import datasets
+    from genmem.empirics.data import datasets
 
     return datasets.training_images(config)

@@ -4,10 +4,11 @@ from functools import cache
 
 import numpy as np
 
-from figures import copies, curves, landscape, modes, scaling, spectrum, windows
-from theory.commands import ProblemFlags
+from genmem.figures.pictures import copies, curves, landscape, modes, scaling, spectrum, windows
+from genmem.theory import RandomFeatures
+from genmem.theory.problem import Problem
 
-PROBLEM = ProblemFlags()
+PROBLEM = Problem()
 
 
 @cache
@@ -20,9 +21,9 @@ def _data(name: str):
     if name == "copies":
         return copies.double_descent(PROBLEM, np.geomspace(0.5, 64, 20), np.array([1.0, 8.0, 64.0]), [(1.0, 2)], 10, 2)
     if name == "spectrum":
-        return spectrum.spectrum_of(PROBLEM.network(4.0, 32.0), d=12, seed=0)
+        return spectrum.spectrum_of(RandomFeatures.of(PROBLEM, 4.0, 32.0), d=12, seed=0)
     if name == "curves":
-        return curves.curves([PROBLEM.network(n, 4.0) for n in (2.0, 4.0)], {8: 2, 12: 2}, seed=0, points=61)
+        return curves.curves([RandomFeatures.of(PROBLEM, n, 4.0) for n in (2.0, 4.0)], {8: 2, 12: 2}, seed=0, points=61)
     if name == "landscape":
         return landscape.landscape(PROBLEM, np.geomspace(0.5, 64, 12), np.geomspace(0.5, 64, 12), copies=4.0)
     covariances = {"isotropic": np.ones(1), "power law": np.array([19.0, 1, 0.2]), "digits": np.array([3.0, 0.5, 0.0])}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from figures import agreement, style
+from genmem.figures.pictures import agreement, style
+from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
-from theory.errors import InputError
 
 
 @pytest.fixture(scope="module")

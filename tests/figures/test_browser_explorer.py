@@ -12,10 +12,10 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from figures.explorer import TRAINING_TIMES
-from figures.phase_diagram import COLOURS
+from genmem.figures.explorer.calculation import TRAINING_TIMES
+from genmem.figures.pictures.phase_diagram import COLOURS
+from genmem.theory import RandomFeatures
 from tests.figures.browser import DESKTOP, PHONE, browser  # noqa: F401
-from theory import RandomFeatures
 
 # One server and one browser: all tests of this file in one process.
 pytestmark = pytest.mark.xdist_group("explorer")

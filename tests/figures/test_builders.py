@@ -5,10 +5,9 @@ import pytest
 import xarray
 from matplotlib.colors import to_hex
 
-from figures import learning_curves, phase_diagram, simulation, style
-from figures.overlay import build as build_overlay
-from tests.figures import made
-from theory.phases import PHASES
+from genmem.figures.pictures import learning_curves, phase_diagram, simulation, style
+from genmem.figures.pictures.overlay import build as build_overlay
+from genmem.theory.phases import PHASES
 
 
 def points(axes, **properties):

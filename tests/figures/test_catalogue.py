@@ -6,11 +6,12 @@ import pytest
 import xarray
 from PIL import Image
 
-from empirics.runs import find
-from figures import catalogue, commands, learning_curves, style
+from genmem.commands import figures as commands
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import catalogue, learning_curves, style
+from genmem.shared.errors import InputError
+from genmem.theory.problem import Problem
 from tests.figures import made
-from theory.commands import ProblemFlags
-from theory.errors import InputError
 
 
 def catalogue_build(data, width):
@@ -38,7 +39,7 @@ def test_the_command_offers_the_figures_that_exist():
 
 
 def test_one_figure_is_drawn_at_both_widths_beside_its_data(entry, tmp_path):
-    files = catalogue.make(["one"], ProblemFlags(), [], tmp_path)["one"]
+    files = catalogue.make(["one"], Problem(), [], tmp_path)["one"]
     assert sorted(path.name for path in files) == sorted(path.name for path in tmp_path.iterdir())
     assert {path.name for path in files} == {"one.nc", "one.pdf", "one.png", "one-double.pdf", "one-double.png"}
     widths = [Image.open(tmp_path / name).width / 300 for name in ("one.png", "one-double.png")]
@@ -46,7 +47,7 @@ def test_one_figure_is_drawn_at_both_widths_beside_its_data(entry, tmp_path):
 
 
 def test_the_files_say_where_they_come_from(entry, tmp_path):
-    catalogue.make(["one"], ProblemFlags(t=0.25), [], tmp_path)
+    catalogue.make(["one"], Problem(t=0.25), [], tmp_path)
     data = xarray.load_dataset(tmp_path / "one.nc")
     described = Image.open(tmp_path / "one.png").text["Description"]
     assert '"t": 0.25' in data.attrs["recipe"] and "numpy" in data.attrs["provenance"]
@@ -56,7 +57,7 @@ def test_the_files_say_where_they_come_from(entry, tmp_path):
 
 def test_data_are_computed_once_for_each_problem(entry, tmp_path):
     for t, calls in ((0.1, 1), (0.1, 1), (0.2, 2)):
-        catalogue.make(["one"], ProblemFlags(t=t), [], tmp_path)
+        catalogue.make(["one"], Problem(t=t), [], tmp_path)
         assert entry.calls == calls
 
 
@@ -64,8 +65,8 @@ def test_a_measured_figure_without_runs_is_refused_or_left_out(entry, tmp_path, 
     measured = catalogue.Measured("caption", entry, None)
     monkeypatch.setattr(catalogue, "FIGURES", {"one": catalogue.FIGURES["one"], "two": measured})
     with pytest.raises(InputError, match="runs must be given for the figure two"):
-        catalogue.make(["two"], ProblemFlags(), [], tmp_path)
-    assert list(catalogue.make(["two", "one"], ProblemFlags(), [], tmp_path, skip=True)) == ["one"]
+        catalogue.make(["two"], Problem(), [], tmp_path)
+    assert list(catalogue.make(["two", "one"], Problem(), [], tmp_path, skip=True)) == ["one"]
     assert "two: left out: runs must be given" in capsys.readouterr().err
 
 
@@ -77,7 +78,7 @@ def test_a_measured_figure_is_made_of_the_first_runs_that_show_it(runs, tmp_path
 
     monkeypatch.setattr(catalogue, "FIGURES", {"one": catalogue.Measured("caption", calculate, catalogue_build)})
     small, middle, large = ([r for r in find(runs) if r.config.n == n] for n in (32, 64, 128))
-    catalogue.make(["one"], ProblemFlags(), [small, middle, large], tmp_path)
+    catalogue.make(["one"], Problem(), [small, middle, large], tmp_path)
     assert xarray.load_dataset(tmp_path / "one.nc").attrs["n"] == 64
     with pytest.raises(InputError, match="at least 64"):
-        catalogue.make(["one"], ProblemFlags(), [small, small], tmp_path)
+        catalogue.make(["one"], Problem(), [small, small], tmp_path)

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics.collapse import collapse_of, normalised_scale
-from empirics.runs import find
-from figures import collapse, style
+from genmem.empirics.analysis.collapse import collapse_of, normalised_scale
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import collapse, style
+from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
-from theory.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from empirics.datasets import load
-from empirics.runs import find
-from figures import comparison
+from genmem.empirics.data.datasets import load
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import comparison
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.figures.recorded import write_run
 from tests.tolerances import MAP_SCALE
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 N = np.array([32, 32, 64, 64, 128, 128, 256, 256])
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from figures import copies, style
+from genmem.figures.pictures import copies, style
+from genmem.theory import RandomFeatures, simulate
+from genmem.theory.problem import Problem
 from tests.tolerances import FINITE_NETWORK
-from theory import RandomFeatures, simulate
-from theory.commands import ProblemFlags
 
 
 @pytest.fixture(scope="module")
 def data():
     places = [(1.0, 1.0), (1.0, 2.0), (2.0, 4.0), (np.inf, 4.0)]
     return copies.double_descent(
-        ProblemFlags(), np.geomspace(0.5, 32, 60), np.array([1.0, 2.0, 4.0, 8.0]), places, d=30, draws=8
+        Problem(), np.geomspace(0.5, 32, 60), np.array([1.0, 2.0, 4.0, 8.0]), places, d=30, draws=8
     )
 
 
@@ -66,7 +66,7 @@ def test_the_peak_is_the_highest_of_a_fine_grid(data):
 
 def test_without_peak_there_is_no_place():
     """A strong ridge flattens it."""
-    problem = replace(ProblemFlags(), ridge=1.0)
+    problem = replace(Problem(), ridge=1.0)
     data = copies.double_descent(problem, np.array([1.0, 2.0]), np.array([1.0, 2.0]), [(1.0, 1.0)], d=10, draws=2)
     assert np.all(np.isnan(data.peak_psi_p)) and np.all(np.isnan(data.exponent))
 

@@ -5,10 +5,10 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy.linalg import expm
 
-from figures import curves, style
+from genmem.figures.pictures import curves, style
+from genmem.theory import RandomFeatures, Spectrum, simulate
+from genmem.theory.network import draw_network
 from tests.tolerances import SAME_NUMBER, STANDARD_ERRORS
-from theory import RandomFeatures, Spectrum, simulate
-from theory.network import draw_network
 
 MODELS = [RandomFeatures(n, 4, 0.3, spectrum=Spectrum([0.5, 1.5])) for n in (2, 4)]
 

@@ -4,8 +4,8 @@ import shutil
 
 import xarray
 
-from empirics.runs import find
-from figures import demo
+from genmem.empirics.records.runs import find
+from genmem.figures.report import demo
 
 
 def test_demo_on_finished_runs_trains_nothing_and_reports_their_numbers(tmp_path, runs, monkeypatch, capsys):

@@ -5,12 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from figures.explorer import COVARIANCES, TRAINING_TIMES, Calculation, Curves, Eigenvalues, Settings, covariance
-from figures.explorer_controls import Controls
-from figures.plane import Plane
+from genmem.figures.explorer.calculation import (
+    COVARIANCES,
+    TRAINING_TIMES,
+    Calculation,
+    Curves,
+    Eigenvalues,
+    Settings,
+    covariance,
+)
+from genmem.figures.explorer.controls import Controls
+from genmem.figures.explorer.plane import Plane
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.tolerances import SAME_NUMBER
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 TWO_ATOMS = Settings(psi_n=4, psi_p=8, copies=2.0, activation="erf", kind="two atoms", ratio=3.0)
 
@@ -68,7 +76,7 @@ def test_covariances():
         assert abs(covariance(kind, 5.0, 1.5).mean - 1) < 1e-12
     assert covariance("two atoms", 3.0) == Spectrum([0.5, 1.5])
     digits = covariance("of a data set", data="digits")
-    from empirics.datasets import load
+    from genmem.empirics.data.datasets import load
 
     pool = load("digits").pool
     assert abs(digits.mean - pool.reshape(len(pool), -1).var(axis=0, ddof=1).mean()) < 1e-5

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from empirics.mapping import map_of
-from empirics.measure import measure
-from empirics.runs import find
-from figures.explorer_runs import measured
-from theory.phases import PHASES
+from genmem.empirics.analysis.mapping import map_of
+from genmem.empirics.analysis.measure import measure
+from genmem.empirics.records.runs import find
+from genmem.figures.explorer.runs import measured
+from genmem.theory.phases import PHASES
 
 
 @pytest.fixture(scope="module")

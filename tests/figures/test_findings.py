@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from figures import findings
+from genmem.figures.report import findings
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 import xarray
 
-from figures.kept import kept
+from genmem.figures.pictures.kept import kept
 from tests.figures import made
 
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from figures import landscape, style
-from theory import RandomFeatures, simulate
-from theory.commands import ProblemFlags
+from genmem.figures.pictures import landscape, style
+from genmem.theory import RandomFeatures, simulate
+from genmem.theory.problem import Problem
 
 PSI = np.geomspace(0.5, 32, 13)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return landscape.landscape(ProblemFlags(), PSI, PSI, copies=2)
+    return landscape.landscape(Problem(), PSI, PSI, copies=2)
 
 
 def test_losses_are_the_models(data):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import gmean
 
-from empirics.fidelity import distance_curve
-from empirics.measure import times_of
-from empirics.runs import find
-from figures import measured_windows, style
+from genmem.empirics.analysis.fidelity import distance_curve
+from genmem.empirics.analysis.measure import times_of
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import measured_windows, style
 from tests.figures.recorded import distances
 
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from figures import modes, style
+from genmem.figures.pictures import modes, style
+from genmem.theory import RandomFeatures, Spectrum, simulate
+from genmem.theory.problem import Problem
 from tests.tolerances import FINITE_NETWORK
-from theory import RandomFeatures, Spectrum, simulate
-from theory.commands import ProblemFlags
 
 TWO = np.array([3.0, 0.3])
 
 
 @pytest.fixture(scope="module")
 def data():
-    return modes.modes_of(ProblemFlags(t=0.2), {"isotropic": np.ones(1), "power law": TWO}, 16.0, 8.0)
+    return modes.modes_of(Problem(t=0.2), {"isotropic": np.ones(1), "power law": TWO}, 16.0, 8.0)
 
 
 def test_half_of_the_target_is_reached_at_the_half_time(data):
@@ -37,7 +37,7 @@ def test_the_law_is_the_limit_of_many_points_and_larger_networks():
     """Exponent -1 in the variance of the noised data, and the factor log(2) / (2 b^2); closer the larger both are."""
     deviation = []
     for psi_n, psi_p in ((1e2, 1e1), (1e4, 1e2), (1e6, 1e3)):
-        data = modes.modes_of(ProblemFlags(t=0.05, activation="erf"), {"power law": TWO}, psi_n, psi_p)
+        data = modes.modes_of(Problem(t=0.05, activation="erf"), {"power law": TWO}, psi_n, psi_p)
         deviation.append(float(abs(data.half_time / data.half_time_limit - 1).max()))
         assert abs(float(data.exponent[0]) + 1) < 0.5 / psi_p
     assert deviation[0] > 5 * deviation[1] > 25 * deviation[2]
@@ -57,7 +57,7 @@ def test_one_eigenvalue_has_no_exponent(data):
 @pytest.mark.parametrize("width", [style.SINGLE, style.DOUBLE])
 def test_lines_and_markers_are_the_data(width):
     covariances = {"isotropic": np.ones(1), "power law": TWO, "digits": np.array([2.0, 0.5, 0.0])}
-    data = modes.modes_of(ProblemFlags(), covariances, 16.0, 8.0, points=41)
+    data = modes.modes_of(Problem(), covariances, 16.0, 8.0, points=41)
     noised = data.noised_variance.values[data.covariance == "digits"]
     data = data.assign(images_noised_variance=("image_mode", noised), images_half_time=("image_mode", 1 / noised))
     *learned, half, _ = modes.build(data, width).axes

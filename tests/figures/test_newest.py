@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from figures.newest import Newest
+from genmem.figures.explorer.newest import Newest
 
 
 @pytest.fixture

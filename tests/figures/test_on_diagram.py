@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from empirics.runs import find
-from figures import on_diagram, style
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import on_diagram, style
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.phases import PHASES
 from tests.tolerances import MAP_SCALE
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
-from theory.phases import PHASES
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def data(runs):
 
 
 def test_regimes_are_those_of_the_theory_at_the_training_time(data):
-    from empirics.datasets import load
+    from genmem.empirics.data.datasets import load
 
     spectrum = Spectrum.from_data(load("digits").pool.reshape(-1, 64))
     tau = data.regime.attrs["tau"]

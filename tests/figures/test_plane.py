@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from figures.plane import LEVELS, PIXELS, PSI, Problem, Regimes, centres
-from theory import Spectrum
-from theory.phases import classify
+from genmem.figures.explorer.plane import LEVELS, PIXELS, PSI, Problem, Regimes, centres
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.phases import classify
 
 TAU = 1000.0
 PROBLEM = Problem(0.1, np.inf, "tanh", Spectrum())
@@ -21,7 +21,7 @@ def refined(problem: Problem, points: int) -> Regimes:
 def exact(problem: Problem, cells: np.ndarray) -> np.ndarray:
     """The phases at cells (row, column)."""
     psi = 2 ** centres()
-    times = [problem.network(psi[j], psi[i]).timescales() for i, j in cells]
+    times = [RandomFeatures.of(problem, psi[j], psi[i]).timescales() for i, j in cells]
     return np.array([int(classify(TAU, each.gen, each.mem)) for each in times])
 
 
@@ -42,7 +42,7 @@ def test_contours_lie_where_tau_mem_is_that_power_of_ten():
     for k, psi_n, psi_p in contours:
         middle = len(psi_n) // 2
         if k in (2, 3):
-            mem = PROBLEM.network(psi_n[middle], psi_p[middle]).timescales().mem
+            mem = RandomFeatures.of(PROBLEM, psi_n[middle], psi_p[middle]).timescales().mem
             assert abs(np.log10(mem) - k) < 0.1
 
 

@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from empirics.runs import find
-from figures import random_features, style
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import random_features, style
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.figures import made
 from tests.tolerances import SAME_NUMBER
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 RECORDS = Path(__file__).parents[2] / "records" / "random-features"
 
 
 def test_the_losses_are_the_records_and_the_closed_forms():
-    from empirics.datasets import load
+    from genmem.empirics.data.datasets import load
 
     data = made.random_features()
     record = find(RECORDS)[0]

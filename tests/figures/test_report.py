@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from figures import report, style
-from figures.learning_curves import build
+from genmem.figures.pictures import style
+from genmem.figures.pictures.learning_curves import build
+from genmem.figures.report import page as report
 from tests.figures import made
 
 

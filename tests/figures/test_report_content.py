@@ -7,21 +7,23 @@ import re
 import pytest
 import xarray
 
-from empirics.measure import measure
-from empirics.runs import find, write_facts
-from empirics.tables import joint_laws
-from figures import catalogue, report_content, report_tables
-from figures.findings import steps
+from genmem.empirics.analysis.measure import measure
+from genmem.empirics.records.runs import find, write_facts
+from genmem.empirics.tables.tables import joint_laws
+from genmem.figures.pictures import catalogue
+from genmem.figures.report import content as report_content
+from genmem.figures.report import tables as report_tables
+from genmem.figures.report.findings import steps
+from genmem.shared.errors import InputError
+from genmem.shared.files import save_dataset
+from genmem.theory.problem import Problem
 from tests.figures import made
 from tests.figures.recorded import write_run
 from tests.figures.test_report import Reader
-from theory.commands import ProblemFlags
-from theory.errors import InputError
-from theory.files import save_dataset
 
 
 def report(sources, out):
-    page = report_content.write_report(sources, ProblemFlags(), out)
+    page = report_content.write_report(sources, Problem(), out)
     text = page.read_text()
     assert not Reader(text).open and not re.search(r"(src|srcset|href)=\"(?!data:|#)", text)
     return text
@@ -110,7 +112,7 @@ def test_one_run_that_ends_before_any_event_and_has_no_samples(tmp_path):
 
 
 def _without_samples(path):
-    from empirics import store
+    from genmem.empirics.records import store
 
     arrays, facts = store.load(path)
     store.save(path, {name: array[:0] if array.shape[:1] == (16,) else array for name, array in arrays.items()}, facts)
@@ -126,7 +128,7 @@ def test_two_data_sets_have_their_own_parts_and_no_run_counts_twice(tmp_path):
 
 
 def test_without_sources_the_theory_is_shown_alone(tmp_path, monkeypatch):
-    from figures import learning_curves
+    from genmem.figures.pictures import learning_curves
 
     entry = catalogue.Theory("What is predicted.", lambda problem: made.curves(), learning_curves.build)
     monkeypatch.setattr(catalogue, "FIGURES", {"one": entry})
@@ -137,8 +139,8 @@ def test_without_sources_the_theory_is_shown_alone(tmp_path, monkeypatch):
 
 
 def test_a_file_of_the_catalogue_is_drawn_as_its_figure(tmp_path, monkeypatch):
-    from figures import spectrum
-    from theory import RandomFeatures
+    from genmem.figures.pictures import spectrum
+    from genmem.theory import RandomFeatures
 
     data = spectrum.spectrum_of(RandomFeatures(4, 8, 0.1), d=10, seed=0)
     save_dataset(data.assign_attrs(recipe=json.dumps({"figure": "spectrum"})), tmp_path / "some.nc")
@@ -153,12 +155,12 @@ def test_files_of_other_makers_are_refused(tmp_path, content):
     else:
         path.write_bytes(content)
     with pytest.raises(InputError, match="other.nc"):
-        report_content.write_report([path], ProblemFlags(), tmp_path / "out")
+        report_content.write_report([path], Problem(), tmp_path / "out")
 
 
 def test_the_theory_is_held_against_the_runs(page):
-    from empirics.comparison import exponents
-    from empirics.mapping import map_of
+    from genmem.empirics.analysis.comparison import exponents
+    from genmem.empirics.analysis.mapping import map_of
 
     records, _, text = page
     runs = measure(records).lawful

@@ -7,10 +7,10 @@ import pytest
 import xarray
 from matplotlib.patches import Rectangle
 
-from empirics.runs import find
-from figures import samples, style
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import samples, style
+from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
-from theory.errors import InputError
 
 
 @pytest.fixture(scope="module")

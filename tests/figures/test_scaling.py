@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from figures import scaling, style
+from genmem.figures.pictures import scaling, style
+from genmem.theory import RandomFeatures, Spectrum, simulate
+from genmem.theory.problem import Problem
+from genmem.theory.timescales import timescales_of_curves
 from tests.tolerances import FINITE_NETWORK, SAME_NUMBER
-from theory import RandomFeatures, Spectrum, simulate
-from theory.commands import ProblemFlags
-from theory.timescales import timescales_of_curves
 
-PROBLEM = ProblemFlags(t=0.2, eigenvalues=(0.5, 1.5))
+PROBLEM = Problem(t=0.2, spectrum=Spectrum([0.5, 1.5]))
 SPECTRUM = Spectrum([0.5, 1.5])
 
 

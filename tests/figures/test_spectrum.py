@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from figures import spectrum, style
-from theory import RandomFeatures
-from theory.network import draw_network
+from genmem.figures.pictures import spectrum, style
+from genmem.theory import RandomFeatures
+from genmem.theory.network import draw_network
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from empirics.runs import find
-from figures import (
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import (
     collapse,
     learning_curves,
     measured_windows,
@@ -22,7 +22,6 @@ from figures import (
     training,
 )
 from tests.figures import made, small_theory
-
 
 BUILT = {
     "learning_curves": lambda runs, width: learning_curves.build(made.curves(), width),

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from empirics.measure import times_of
-from empirics.runs import find
-from figures import style, training
-from figures.histories import EVENTS, histories, one_setting
+from genmem.empirics.analysis.measure import times_of
+from genmem.empirics.records.runs import find
+from genmem.figures.pictures import style, training
+from genmem.figures.pictures.histories import EVENTS, histories, one_setting
+from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
-from theory.errors import InputError
 
 
 @pytest.fixture(scope="module")

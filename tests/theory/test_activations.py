@@ -4,10 +4,10 @@ import mpmath
 import numpy as np
 import pytest
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures
+from genmem.theory.activations import gaussian_constants
 from tests.tolerances import CONSTANTS
-from theory import RandomFeatures
-from theory.activations import gaussian_constants
-from theory.errors import InputError
 
 
 @pytest.mark.parametrize("t", [1e-4, 0.01, 0.1, 1.0, 5.0])

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
 from tests.tolerances import LIMIT, PUBLISHED, REFERENCE_CURVES, SAME_NUMBER
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "reference_curves.json").read_text())
 TWO_ATOMS = Spectrum([0.5, 1.5], [0.5, 0.5])
@@ -160,7 +160,7 @@ def test_ridge_shortens_no_early_time_and_prevents_memorization():
 @pytest.mark.parametrize("copies", [1, 4])
 @pytest.mark.parametrize("ridge", [0.0, 0.01])
 def test_times_agree_with_a_dense_curve(copies, ridge):
-    from theory.timescales import timescales_of_curves
+    from genmem.theory.timescales import timescales_of_curves
 
     model = RandomFeatures(3, 6, 0.1, spectrum=TWO_ATOMS, copies=copies, ridge=ridge)
     tau = np.geomspace(1e-2, 1e6, 3000)

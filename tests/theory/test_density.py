@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 
-import theory.density
+import genmem.theory.density
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.density import asymptotic_edges, spectrum, stieltjes
+from genmem.theory.network import draw_network
 from tests.tolerances import DENSITY, FINITE_TRACES, KOLMOGOROV, SAME_NUMBER
-from theory import RandomFeatures, Spectrum
-from theory.density import asymptotic_edges, spectrum, stieltjes
-from theory.errors import InputError
-from theory.network import draw_network
 
 TWO = Spectrum([0.4, 2.0], [0.3, 0.7])
 POWER = Spectrum(3 * np.arange(1, 31) ** -1.2)
@@ -285,5 +285,5 @@ def test_shapes_are_kept():
 
 
 def test_examples_in_the_docstrings():
-    result = doctest.testmod(theory.density)
+    result = doctest.testmod(genmem.theory.density)
     assert result.attempted > 0 and result.failed == 0

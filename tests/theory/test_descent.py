@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, descend, simulate
+from genmem.theory.network import draw_network
 from tests.tolerances import BRUTE_FORCE, EXPONENT
-from theory import RandomFeatures, descend, simulate
-from theory.errors import InputError
-from theory.network import draw_network
 
 MODEL, D, TAU = RandomFeatures(2, 4, 0.1), 16, 30.0
 STEPS = np.array([250, 500, 1000, 2000])
@@ -96,7 +96,7 @@ def test_the_steps_are_those_of_torch(algorithm, learning_rate, momentum, ridge)
 
 def test_sgd_draws_unbiased_batches():
     """The mean of one SGD step over many seeds' batches is the step of gradient descent on the same network."""
-    from theory.descent import _minibatches, _Optimizer
+    from genmem.theory.descent import _minibatches, _Optimizer
 
     for copies in (3, np.inf):
         model = RandomFeatures(2, 3, 0.2, copies=copies)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum, cost, simulate
+from genmem.theory.budget import require_memory
+from genmem.theory.hermite import noise_average
+from genmem.theory.network import draw_network
 from tests.tolerances import BRUTE_FORCE, FINITE_SIZE, NOISE_AVERAGE, SAME_NUMBER, STANDARD_ERRORS
-from theory import RandomFeatures, Spectrum, cost, simulate
-from theory.budget import require_memory
-from theory.errors import InputError
-from theory.hermite import noise_average
-from theory.network import draw_network
 
 TWO_ATOMS = Spectrum([0.5, 1.5], [0.5, 0.5])
 LOSSES = ("train", "test", "score", "penalised", "empirical")
@@ -342,7 +342,7 @@ def test_a_run_beyond_the_machines_memory_is_refused_at_once():
 
 
 def test_more_features_than_lapack_can_count_are_refused(monkeypatch):
-    monkeypatch.setattr("theory.finite_size.require_memory", lambda needed: None)
+    monkeypatch.setattr("genmem.theory.finite_size.require_memory", lambda needed: None)
     with pytest.raises(InputError, match="at most 32766 features"):
         simulate(RandomFeatures(1, 33, 0.1), 1000, 0, 1.0)
 

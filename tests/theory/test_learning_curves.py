@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum, simulate
 from tests.tolerances import LIMIT, REFERENCE_CURVES, SAME_NUMBER
-from theory import RandomFeatures, Spectrum, simulate
-from theory.errors import InputError
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "reference_curves.json").read_text())
 TWO_ATOMS = Spectrum([0.5, 1.5], [0.5, 0.5])

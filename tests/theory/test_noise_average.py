@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
-from theory.noise_average import averaged_curves, ddpm_noise
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.noise_average import averaged_curves, ddpm_noise
 
 
 def test_one_noise_level_is_the_model_itself():

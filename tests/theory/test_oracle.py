@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.dynamics import begin
+from genmem.theory.resolvent import state_size
 from tests.theory.oracle import Oracle
 from tests.tolerances import CLOSED_FORM
-from theory import RandomFeatures, Spectrum
-from theory.dynamics import begin
-from theory.resolvent import state_size
 
 
 def nearby(model):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from theory import RandomFeatures, Spectrum, phase_diagram
-from theory.errors import InputError
-from theory.partial import PartialTable
-from theory.phases import PHASES, classify
+from genmem.shared.errors import InputError
+from genmem.shared.resumable import PartialTable
+from genmem.theory import RandomFeatures, Spectrum, phase_diagram
+from genmem.theory.phases import PHASES, classify
 
 
 @pytest.fixture(scope="module")

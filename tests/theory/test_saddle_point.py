@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import sympy
 
-import theory.saddle_point
-from tests.tolerances import EXACT_EDGE, ROOT
-from theory import RandomFeatures, Spectrum
-from theory.density import spectrum, stieltjes
-from theory.errors import InputError
-from theory.saddle_point import (
+import genmem.theory.saddle_point
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.density import spectrum, stieltjes
+from genmem.theory.saddle_point import (
     discriminant,
     parameters,
     resolvent_polynomial,
@@ -20,6 +19,7 @@ from theory.saddle_point import (
     shared_fraction,
     symbols,
 )
+from tests.tolerances import EXACT_EDGE, ROOT
 
 MODELS = [
     RandomFeatures(4, 8, 0.1),
@@ -127,5 +127,5 @@ def test_what_is_not_derived_is_refused():
 
 
 def test_examples_in_the_docstrings():
-    result = doctest.testmod(theory.saddle_point)
+    result = doctest.testmod(genmem.theory.saddle_point)
     assert result.attempted > 0 and result.failed == 0

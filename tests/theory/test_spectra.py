@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from theory import RandomFeatures, Spectrum
-from theory.compression import gauss_rule
-from theory.errors import InputError
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.compression import gauss_rule
 
 
 @pytest.mark.parametrize(

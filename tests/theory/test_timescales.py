@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from genmem.shared.errors import InputError
+from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.timescales import Fractions, timescales_of_curves
 from tests.tolerances import REFINED_TIME, TIMES_TABLE
-from theory import RandomFeatures, Spectrum
-from theory.errors import InputError
-from theory.timescales import Fractions, timescales_of_curves
 
 # shared theory, section 6: (psi_p, t, psi_n) -> (gen, mem, gap)
 TABLE = {

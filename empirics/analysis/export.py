@@ -1,0 +1,41 @@
+"""Records small enough to be kept and shared: metrics and a few images of each milestone, no weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from genmem.empirics.records import runs, store
+from genmem.empirics.records.runs import RunRecord
+from genmem.shared.errors import InputError
+
+_PARTS = ("milestones", "metrics")
+
+
+def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
+    """Write finished runs to `out/<key>`, to be read like any run; returns the size in bytes.
+
+    Kept are the losses of each image, each sample's distances, and all metrics, which are computed first if they are
+    not there yet; of each milestone's samples the first `images`. Runs on one half of the data keep all samples, as the
+    agreement of two of them is computed from both. Raises InputError if a run has not ended or `out` cannot be written.
+    """
+    from genmem.empirics.analysis.fidelity import all_metrics
+
+    for record in records:
+        if record.status == "running":
+            raise InputError(f"runs must have ended, but {record.key} has not; go on with it or remove its folder "
+                             f"{record.directory}")
+    for record in records:
+        if record.config.samples:
+            all_metrics(record)
+        target = out / record.key
+        count = record.config.samples if record.config.half != "all" else images
+        for part in _PARTS:
+            for path in sorted((record.directory / part).rglob("*.safetensors")):
+                arrays, facts = store.load(path)
+                if "samples" in arrays:
+                    arrays["samples"] = arrays["samples"][:count]
+                copy = target / path.relative_to(record.directory)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                store.save(copy, arrays, facts)
+        # Last: a folder with run.json is a whole record.
+        runs.write_facts(target, record.facts)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

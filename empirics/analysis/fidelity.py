@@ -1,0 +1,210 @@
+"""How far a milestone's samples are from the training images and from held-out ones, in a feature space.
+
+Computed once for each milestone and feature space, and stored beside it:
+
+    <run>/metrics/<space>/<step>.safetensors
+
+Distances to finite sets of images depend on how many there are, so the distance to the training images and that to
+held-out ones are taken to equally many of each.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from genmem.empirics.randomness import derived_seed
+from genmem.empirics.records import store
+from genmem.empirics.records.runs import RunRecord
+from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
+from genmem.empirics.samples.metrics import (
+    cosine_similarity,
+    fraction_interval,
+    frechet_distance,
+    nearest_similarity,
+    sliced_wasserstein,
+    with_error,
+)
+from genmem.shared.errors import InputError
+
+log = logging.getLogger(__name__)
+
+COPY_SIMILARITY = 0.6
+DISTANCES = {"swd": sliced_wasserstein, "fid": frechet_distance}
+_NAMES = ("swd_train", "swd_test", "fid_train", "fid_test")
+# Part of each stored file: metrics of another recipe are computed again.
+_RECIPE = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """The metrics of one milestone in one feature space.
+
+    distances: for each of swd_train, swd_test, fid_train, fid_test its value and standard error (from the choice of
+    the samples). real: swd and fid between the training and the held-out images themselves, the same at each milestone.
+    similarity (S,): each sample's largest cosine similarity to a training image, and nearest (S,) which image that is.
+    similarity_held_out (S,): the same to equally many held-out images (or all of them, if there are fewer), which no
+    model has seen: what similarity means without copying. Similarities are around the mean of the held-out images.
+    """
+
+    space: str
+    distances: dict[str, tuple[float, float]]
+    real: dict[str, float]
+    similarity: np.ndarray
+    nearest: np.ndarray
+    similarity_held_out: np.ndarray
+
+    def copy_score(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
+        """Fraction of samples more similar than `threshold` to a training image, with its 95 % bootstrap interval
+        (Marion and Wu, arXiv:2605.06077; their 0.6 is meant for self-supervised features)."""
+        return fraction_interval(self.similarity > threshold)
+
+    def copy_score_held_out(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
+        """The same to held-out images: the score of a model that cannot copy."""
+        return fraction_interval(self.similarity_held_out > threshold)
+
+
+def metrics_of(record: RunRecord, step: int, space: FeatureSpace | str = RANDOM_CONV) -> Metrics:
+    """The metrics of a recorded step, read if they were stored, else computed and stored.
+
+    Raises InputError if the step was not recorded, or if its samples are not all there to compute from.
+    """
+    space = feature_space(space) if isinstance(space, str) else space
+    return _metrics_of(record, step, space, functools.cache(lambda: _references(record, space)))
+
+
+def distance_curve(record: RunRecord, name: str, space: FeatureSpace | str = RANDOM_CONV) -> np.ndarray:
+    """The distance swd_train, swd_test, fid_train or fid_test and its standard error at each step of a run, (K, 2)."""
+    return np.array([metrics.distances[name] for metrics in all_metrics(record, space)]).reshape(-1, 2)
+
+
+def all_metrics(record: RunRecord, space: FeatureSpace | str = RANDOM_CONV) -> list[Metrics]:
+    """The metrics of each recorded step of a run."""
+    space = feature_space(space) if isinstance(space, str) else space
+    references = functools.cache(lambda: _references(record, space))
+    return [_metrics_of(record, int(step), space, references) for step in record.steps]
+
+
+def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
+    """Cosine similarity (S,) of the samples that two models make of the same noise, around the held-out mean in pixels.
+
+    Near one where the models are the same function; near zero where what they make has nothing in common. For models
+    trained on disjoint halves this is the measure of generalization of Favero et al. (arXiv:2505.16959), after
+    Kadkhodaie et al. (arXiv:2310.02557). Raises InputError for runs whose samples come from different noise.
+    """
+    for name in ("data", "seed", "samples", "sampling_steps"):
+        ours, theirs = (getattr(record.config, name) for record in (first, second))
+        if ours != theirs:
+            raise InputError(f"the two runs must have the same {name} to start from the same noise, but {ours!r} and "
+                             f"{theirs!r} were given")
+    a, b = (_samples(record, step).reshape(first.config.samples, -1) for record in (first, second))
+    return cosine_similarity(a, b, first.held_out_images().reshape(-1, a.shape[1]).mean(axis=0))
+
+
+def kl_to_truth(record: RunRecord, step: int) -> tuple[float, float] | None:
+    """KL divergence in nats of the law that the network generates from the true density, and its standard error.
+
+    The mean of log q(x) - log p(x) over the samples x: both densities are known exactly, p that of the mixture and q by
+    the change of variables (genmem.empirics.processes.diffusion.ddim_log_density). None for data other than the mixture as it is.
+    """
+    from genmem.empirics.data.synthetic import MIXTURE
+
+    if record.config.data != "gmm" or record.config.center or not record.config.samples:
+        return None
+    samples = _samples(record, step)
+    gaps = record.log_density(step) - MIXTURE.log_density(samples.reshape(len(samples), -1))
+    return float(gaps.mean()), float(gaps.std() / np.sqrt(len(gaps)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _References:
+    """Features of all training and all held-out images, and the mean of the latter."""
+
+    train: np.ndarray
+    test: np.ndarray
+    centre: np.ndarray
+
+    @property
+    def equal(self) -> dict[str, np.ndarray]:
+        """Equally many of both."""
+        count = min(len(self.train), len(self.test))
+        return {"train": self.train[:count], "test": self.test[:count]}
+
+    @functools.cached_property
+    def real(self) -> dict[str, float]:
+        """The distances between them."""
+        return {name: distance(*self.equal.values()) for name, distance in DISTANCES.items()}
+
+
+def _references(record: RunRecord, space: FeatureSpace) -> _References:
+    held_out = record.held_out_images()
+    # They may come in an order of their own, by photograph or class.
+    order = np.random.default_rng(derived_seed(0, "reference")).permutation(len(held_out))
+    test = space(held_out[order])
+    return _References(space(record.training_images()), test, test.mean(axis=0))
+
+
+def _metrics_of(
+    record: RunRecord, step: int, space: FeatureSpace, references: Callable[[], _References]
+) -> Metrics:
+    path = record.directory / "metrics" / space.name / f"{step:09d}.safetensors"
+    identity = {"key": record.key, "step": step, "space": space.name, "recipe": _RECIPE}
+    if path.exists():
+        try:
+            arrays, facts = store.load(path)
+            if facts["identity"] == identity:
+                return _read(arrays, facts)
+        except store.DamagedFile as error:
+            log.warning("%s; computing it again", error)
+    metrics = _compute(space(_samples(record, step)), references(), space.name)
+    arrays = {name: getattr(metrics, name) for name in ("similarity", "nearest", "similarity_held_out")}
+    facts = {"identity": identity, "distances": metrics.distances, "real": metrics.real}
+    try:
+        with _only_writer(path.parent):
+            store.save(path, arrays, facts)
+    except OSError as error:
+        log.warning("%s cannot be stored (%s); it will be computed again next time", path, error.strerror)
+    return metrics
+
+
+def _compute(samples: np.ndarray, references: _References, space: str) -> Metrics:
+    distances = {
+        name: with_error(DISTANCES[kind], samples, references.equal[split])
+        for name in _NAMES
+        for kind, split in [name.split("_")]
+    }
+    similarity, nearest = nearest_similarity(samples, references.train, references.centre)
+    control = references.test[: len(references.train)]
+    return Metrics(space, distances, references.real, similarity, nearest.astype(np.int32),
+                   nearest_similarity(samples, control, references.centre)[0])
+
+
+def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
+    distances = {name: tuple(facts["distances"][name]) for name in _NAMES}
+    return Metrics(facts["identity"]["space"], distances, facts["real"], **arrays)
+
+
+def _samples(record: RunRecord, step: int) -> np.ndarray:
+    samples = record.samples(step)
+    if len(samples) != record.config.samples:
+        raise InputError(f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples "
+                         f"at step {step}, too few to compute metrics that were not stored")
+    return samples
+
+
+@contextlib.contextmanager
+def _only_writer(directory: Path) -> Iterator[None]:
+    """Wait until no other process writes to `directory`; the lock dies with the process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,194 @@
+"""Images to train on and images held out, by name.
+
+    digits          8x8 handwritten digits of scikit-learn
+    patches         32x32 colour crops of photographs (photographs.py)
+    cifar10         CIFAR-10 (cifar10.py)
+    cifar10:PATH    an archive, or an extracted folder, of the same layout
+    gmm             two-component Gaussian mixture in eight dimensions (synthetic.py)
+    gaussian:NAME   Gaussian vectors with the mean and covariance of another data set's pool
+    gaussian:PATH   Gaussian vectors of mean zero with the covariance (d, d) in a .npy file
+    folder:PATH     images of one size in a folder; its subfolders are classes (image_files.py)
+    npy:PATH        an array of images (N, C, H, W) or of vectors (N, d)
+
+The held-out images of a data set are the same for every seed and are never in its training pool.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from genmem.empirics.config import Half, TrainConfig
+from genmem.empirics.data import views
+from genmem.empirics.randomness import derived_seed
+from genmem.shared.errors import InputError, known
+
+DIGITS_HELD_OUT = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images as float32 arrays (N, C, H, W), labels as integers (N,). A vector of dimension d has the shape (d, 1, 1)."""
+
+    name: str
+    pool: np.ndarray
+    pool_labels: np.ndarray
+    held_out: np.ndarray
+    held_out_labels: np.ndarray
+    bound: float | None = 1.0
+    """Largest absolute value of a pixel; None if values are unbounded."""
+
+    def subset(self, n: int, seed: int, half: Half = "all", balanced: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The n training images (n, C, H, W) of this seed and their labels (n,).
+
+        For one seed the subsets are nested: the smaller is the beginning of the larger. half: draw from one half of the
+        pool; the halves do not depend on the seed. balanced: the numbers of images of each class differ by one at most.
+        Raises InputError if there are fewer than n such images.
+        """
+        order = np.random.default_rng(derived_seed(seed, "subset")).permutation(len(self.pool))
+        what = f"the training pool of {self.name}"
+        if half != "all":
+            split = np.random.default_rng(derived_seed(0, "halves")).permutation(len(self.pool))
+            in_half = np.zeros(len(self.pool), bool)
+            in_half[split[: len(split) // 2] if half == "first" else split[len(split) // 2 :]] = True
+            order, what = order[in_half[order]], f"the {half} half of {what}"
+        if balanced:
+            order, what = _in_rounds(order, self.pool_labels), f"the balanced part of {what}"
+        if n > len(order):
+            raise InputError(f"n must be at most {len(order)}, {what}, but {n} was given")
+        return self.pool[order[:n]], self.pool_labels[order[:n]]
+
+    def centered(self) -> "Dataset":
+        """The same data less the mean image of the pool."""
+        mean = self.pool.mean(axis=0, dtype=np.float64).astype(np.float32)
+        bound = None if self.bound is None else 2 * self.bound
+        return dataclasses.replace(self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound)
+
+
+def load(name: str) -> Dataset:
+    """The data set called `name`; raises InputError for an unknown name, or for data that cannot be used."""
+    kind, _, argument = name.partition(":")
+    if not argument:
+        return NAMED[known("data", name, [*NAMED, *(f"{kind}:..." for kind in WITH_ARGUMENT)])]()
+    return WITH_ARGUMENT[known("data", kind, WITH_ARGUMENT)](argument)
+
+
+def of_config(config: TrainConfig) -> Dataset:
+    """The data of a run as its options have them: some classes, fewer pixels, grey, another range, centered."""
+    data = load(config.data)
+    if config.classes:
+        data = views.of_classes(data, config.classes)
+    if config.pixels:
+        data = views.reduced(data, config.pixels)
+    if config.grey:
+        data = views.grey(data)
+    if config.range == "centered":
+        data = views.unit_range(data, training_images(config, data))
+    return data.centered() if config.center else data
+
+
+def training_images(config: TrainConfig, data: Dataset | None = None) -> np.ndarray:
+    """The training images (n, C, H, W) of a run; `data` saves loading `of_config(config)` again."""
+    return (data or of_config(config)).subset(config.n, config.seed, config.half, config.balanced)[0]
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """Hexadecimal digits that change with the images."""
+    hashed = hashlib.sha256()
+    for array in arrays:
+        hashed.update(f"{array.shape}".encode())
+        hashed.update(np.ascontiguousarray(array))
+    return hashed.hexdigest()
+
+
+def split(name: str, images: np.ndarray, labels: np.ndarray, held_out: int, bound: float | None = 1.0) -> Dataset:
+    """A data set with `held_out` of the images set apart, always the same ones."""
+    order = np.random.default_rng(derived_seed(0, "held out")).permutation(len(images))
+    out, pool = order[:held_out], order[held_out:]
+    return Dataset(name, images[pool], labels[pool], images[out], labels[out], bound)
+
+
+def digits() -> Dataset:
+    """The 1797 handwritten 8x8 digits of scikit-learn's `load_digits`, 512 of them held out."""
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    images = (source.images.astype(np.float32) / 8 - 1)[:, None]
+    return split("digits", images, source.target, DIGITS_HELD_OUT)
+
+
+def patches() -> Dataset:
+    """Crops of photographs; see photographs.py."""
+    from genmem.empirics.data.photographs import crops
+
+    return Dataset("patches", *crops())
+
+
+def cifar10(argument: str = "") -> Dataset:
+    """CIFAR-10, 50 000 images and 10 000 held out, or what an archive or folder of its layout holds; see cifar10.py."""
+    from genmem.empirics.data.cifar10 import archive, at, read
+
+    return Dataset("cifar10", *read(at(argument) if argument else archive()))
+
+
+def gmm() -> Dataset:
+    """Samples of the Gaussian mixture; see synthetic.py."""
+    from genmem.empirics.data.synthetic import MIXTURE
+
+    pool, pool_labels = MIXTURE.draw(32_768, seed=0)
+    return Dataset("gmm", pool, pool_labels, *MIXTURE.draw(4_096, seed=1), bound=None)
+
+
+def gaussian(argument: str) -> Dataset:
+    """Gaussian data with the first two moments of a named data set, or with the covariance in a .npy file."""
+    from genmem.empirics.data.synthetic import (
+        GAUSSIAN_HELD_OUT,
+        GAUSSIAN_POOL,
+        covariance_from_file,
+        gaussian_vectors,
+        root,
+    )
+
+    if argument.endswith(".npy"):
+        factor = root(covariance_from_file(Path(argument)))
+        mean, shape = 0.0, (factor.shape[1], 1, 1)
+    else:
+        source = NAMED[known("data", argument, NAMED)]().pool
+        shape, flat = source.shape[1:], source.reshape(len(source), -1).astype(np.float64)
+        mean = flat.mean(axis=0)
+        factor = (flat - mean) / np.sqrt(len(flat))
+    vectors = gaussian_vectors(GAUSSIAN_POOL + GAUSSIAN_HELD_OUT, mean, factor, seed=0).reshape(-1, *shape)
+    return split(f"gaussian:{argument}", vectors, np.zeros(len(vectors), int), GAUSSIAN_HELD_OUT, bound=None)
+
+
+def folder(argument: str) -> Dataset:
+    """Images of a folder; see image_files.py."""
+    from genmem.empirics.data.image_files import held_out_of, read_folder
+
+    images, labels = read_folder(Path(argument))
+    return split(f"folder:{argument}", images, labels, held_out_of(len(images)))
+
+
+def npy(argument: str) -> Dataset:
+    """An array of images or vectors; see image_files.py."""
+    from genmem.empirics.data.image_files import held_out_of, read_array
+
+    images, bound = read_array(Path(argument))
+    return split(f"npy:{argument}", images, np.zeros(len(images), int), held_out_of(len(images)), bound)
+
+
+def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`order` rearranged so that one image of each class comes in each round, as long as every class has one left."""
+    of_class = [order[labels[order] == label] for label in np.unique(labels)]
+    rounds = min(len(members) for members in of_class)
+    place = {index: at for at, index in enumerate(order.tolist())}
+    return np.array([
+        index
+        for each in zip(*(members[:rounds].tolist() for members in of_class), strict=True)
+        for index in sorted(each, key=place.__getitem__)
+    ], dtype=int)
+
+
+NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm}
+WITH_ARGUMENT = {"cifar10": cifar10, "gaussian": gaussian, "folder": folder, "npy": npy}

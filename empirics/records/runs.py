@@ -1,0 +1,251 @@
+"""The record of a run on disk, and how to read it.
+
+    <root>/<key>/run.json                          config, status, versions, device, wall time
+    <root>/<key>/milestones/<step>.safetensors     what genmem.empirics.training.milestones records
+    <root>/<key>/checkpoints/<step>.safetensors    where the run goes on
+    <root>/<key>/best.safetensors                  with the config's `stop`: the weights with the lowest test loss
+
+Reading needs no torch.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from genmem.empirics.records import store
+from genmem.empirics.config import TrainConfig, from_json
+from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
+from genmem.shared.errors import InputError
+
+
+class InUse(InputError):
+    """Another process works on the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """A run as recorded so far. Steps are optimizer steps; losses are per pixel, 1 for a network that predicts zero."""
+
+    directory: Path
+    facts: dict = dataclasses.field(repr=False)
+    """The content of run.json."""
+
+    @property
+    def key(self) -> str:
+        return self.facts["key"]
+
+    @functools.cached_property
+    def config(self) -> TrainConfig:
+        return from_json(self.facts["config"])
+
+    @property
+    def status(self) -> str:
+        """'running' (or interrupted), or a result: 'finished', 'stopped early' by its config's `stop`, or 'diverged'."""
+        return self.facts["status"]
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds spent in training and measuring, over all restarts."""
+        return self.facts["wall_time"]
+
+    @functools.cached_property
+    def steps(self) -> np.ndarray:
+        """Recorded steps (K,), increasing, all positive; step 0 is in `initial`."""
+        names = (self.directory / "milestones").glob("*.safetensors")
+        steps = sorted(int(path.stem) for path in names)
+        return np.array([step for step in steps if step > 0], dtype=int)
+
+    def loss(self, t: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Train and test loss (K,) at Ornstein-Uhlenbeck time t, or averaged over all times if t is None.
+
+        Raises InputError if the run did not record t.
+        """
+        pairs = [self._loss(step, t) for step in self.steps]
+        return np.array([train for train, _ in pairs]), np.array([test for _, test in pairs])
+
+    def image_losses(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """Loss of each training (K, n) and each test image (K, N) at Ornstein-Uhlenbeck time t.
+
+        Raises InputError if the run did not record t.
+        """
+        row = self._row(t)
+        train, test = zip(*[(m["train_loss"][row], m["test_loss"][row]) for m in map(self._milestone, self.steps)],
+                          strict=True)
+        return np.array(train), np.array(test)
+
+    def initial(self, t: float | None = None) -> tuple[float, float]:
+        """Train and test loss at step 0."""
+        return self._loss(0, t)
+
+    @property
+    def train_loss(self) -> np.ndarray:
+        """Train loss (K,) at the first of the config's loss times."""
+        return self.loss(self.config.loss_times[0])[0]
+
+    @property
+    def test_loss(self) -> np.ndarray:
+        """Test loss (K,) at the first of the config's loss times."""
+        return self.loss(self.config.loss_times[0])[1]
+
+    @property
+    def copies_loss(self) -> np.ndarray:
+        """Loss (K,) on the fixed noise copies of the training images; raises InputError if the run had fresh noise."""
+        if not self.config.copies:
+            raise InputError(f"copies must be fixed in a run with a loss on them, but {self.directory} has fresh noise")
+        return np.array([self._milestone(step)["copies_loss"].mean() for step in self.steps])
+
+    def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
+        """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
+        return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(-1, 3)
+
+    def memorized_samples(self, threshold: float = THRESHOLD) -> np.ndarray:
+        """Whether each sample is memorized, bools (K, S)."""
+        return np.array([memorized(*self.distances(step)[:2], threshold) for step in self.steps])
+
+    @functools.cached_property
+    def _memorized(self) -> np.ndarray:
+        return self.memorized()
+
+    @property
+    def f_mem(self) -> np.ndarray:
+        """Memorized fraction (K,) at threshold 1/3."""
+        return self._memorized[:, 0]
+
+    @property
+    def f_mem_low(self) -> np.ndarray:
+        """Lower end (K,) of the 95 % interval of f_mem."""
+        return self._memorized[:, 1]
+
+    @property
+    def f_mem_high(self) -> np.ndarray:
+        """Upper end (K,) of the 95 % interval of f_mem."""
+        return self._memorized[:, 2]
+
+    def samples(self, step: int) -> np.ndarray:
+        """Generated images (S, C, H, W) of a recorded step, float32."""
+        samples = self._milestone(step)["samples"]
+        return samples.astype(np.float32) / 127.5 - 1 if samples.dtype == np.uint8 else samples
+
+    def distances(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """d1, d2, index (S,): distance of each sample to its two nearest training images, and which is the nearest."""
+        milestone = self._milestone(step)
+        return milestone["d1"], milestone["d2"], milestone["index"]
+
+    def held_out_distances(self, step: int) -> np.ndarray:
+        """Distance (S,) of each sample to the nearest held-out image."""
+        return self._milestone(step)["d_held_out"]
+
+    def log_density(self, step: int) -> np.ndarray:
+        """Natural logarithm (S,) of the density with which the network generates each sample; recorded for gmm alone."""
+        return self._milestone(step)["log_density"]
+
+    def training_images(self) -> np.ndarray:
+        """The run's training images (n, C, H, W), as it trained on them."""
+        from genmem.empirics.data import datasets
+
+        return datasets.training_images(self.config)
+
+    def held_out_images(self) -> np.ndarray:
+        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]."""
+        from genmem.empirics.data import datasets
+
+        return datasets.of_config(self.config).held_out
+
+    @functools.cached_property
+    def _cache(self) -> dict[int, dict[str, np.ndarray]]:
+        return {}
+
+    def _milestone(self, step: int) -> dict[str, np.ndarray]:
+        if step not in self._cache:
+            path = _milestone_path(self.directory, step)
+            if not path.exists():
+                raise InputError(f"step must be one of the steps recorded in {self.directory}, but {step!r} was given")
+            try:
+                self._cache[step] = store.load(path)[0]
+            except store.DamagedFile as error:
+                raise InputError(f"{error}; remove the run's directory and train it again") from None
+        return self._cache[step]
+
+    def _loss(self, step: int, t: float | None) -> tuple[float, float]:
+        milestone = self._milestone(step)
+        if t is None:
+            return float(milestone["train_average"].mean()), float(milestone["test_average"].mean())
+        row = self._row(t)
+        return float(milestone["train_loss"][row].mean()), float(milestone["test_loss"][row].mean())
+
+    def _row(self, t: float) -> int:
+        times = self.config.loss_times
+        if t not in times:
+            raise InputError(f"t must be one of {', '.join(map(str, times))}, the recorded times, but {t!r} was given")
+        return times.index(t)
+
+
+def load(directory: Path | str) -> RunRecord:
+    """The run recorded in `directory`; raises InputError if there is none."""
+    directory = Path(directory)
+    facts = _facts(directory)
+    if facts is None:
+        raise InputError(f"{directory} holds no run (no run.json)")
+    return RunRecord(directory, facts)
+
+
+def find(root: Path | str) -> list[RunRecord]:
+    """All runs right below `root`, ordered by data, n, width and seed; raises InputError if root is no directory."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"the runs' root must be a directory, but {str(root)!r} was given")
+    records = [load(path.parent) for path in root.glob("*/run.json")]
+    return sorted(records, key=lambda r: (r.config.data, r.config.n, r.config.width, r.config.seed, r.key))
+
+
+@contextlib.contextmanager
+def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
+    """Make the run's directories and hold its lock, which dies with the process.
+
+    Raises InputError if the directory cannot be written or belongs to another config; InUse if another process holds it.
+    """
+    try:
+        for part in ("milestones", "checkpoints"):
+            (directory / part).mkdir(parents=True, exist_ok=True)
+        lock = open(directory / "lock", "w")
+    except OSError as error:
+        raise InputError(f"the run directory {str(directory)!r} cannot be written: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InUse(f"the run in {directory} is in use by another process") from None
+        facts = _facts(directory)
+        if facts is not None and facts["key"] != config.key:
+            raise InputError(f"the run directory {str(directory)!r} belongs to another config (key {facts['key']}, "
+                             f"not {config.key})")
+        yield
+
+
+def write_facts(directory: Path, facts: dict) -> None:
+    """Write run.json."""
+    store.write_bytes(directory / "run.json", (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def write_milestone(directory: Path, step: int, arrays: dict[str, np.ndarray]) -> None:
+    """Write what was recorded at `step`."""
+    store.save(_milestone_path(directory, step), arrays, {"step": step})
+
+
+def _milestone_path(directory: Path, step: int) -> Path:
+    return directory / "milestones" / f"{step:09d}.safetensors"
+
+
+def _facts(directory: Path) -> dict | None:
+    try:
+        return json.loads((directory / "run.json").read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{directory / 'run.json'} cannot be read: {error}") from None

@@ -1,0 +1,147 @@
+"""How close generated images are to training images, which fraction is memorized, how far distributions are apart."""
+
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+THRESHOLD = 1 / 3
+# Reported beside it, as a check that nothing hangs on the choice.
+OTHER_THRESHOLDS = (1 / 2, 1 / 4)
+PROJECTIONS = 256
+BOOTSTRAP_DRAWS = 1000
+_CANDIDATES = 8
+_CHUNK = 1024
+_JACKKNIFE_GROUPS = 20
+
+Reference = TypeVar("Reference")
+
+
+def nearest_two(samples, images):
+    """Distances (S,) of each sample to its nearest and second nearest image, and the index (S,) of the nearest.
+
+    The product |x|^2 + |y|^2 - 2 x.y finds a few candidates; their distances are then computed from the differences,
+    since the product loses all digits where it matters most, at exact copies.
+
+    Args:
+        samples: tensor (S, C, H, W).
+        images: tensor (n, C, H, W), n at least 2, on the same device.
+    """
+    import torch
+
+    images = images.flatten(1)
+    half_norms = images.square().sum(1) / 2
+    first, second, index = [], [], []
+    for chunk in samples.flatten(1).split(_CHUNK):
+        candidates = (half_norms - chunk @ images.T).topk(min(_CANDIDATES, len(images)), largest=False).indices
+        exact = (chunk[:, None] - images[candidates]).square().sum(2).sqrt()
+        distances, order = exact.sort(dim=1)
+        first.append(distances[:, 0])
+        second.append(distances[:, 1])
+        index.append(candidates.gather(1, order[:, :1])[:, 0])
+    return torch.cat(first), torch.cat(second), torch.cat(index)
+
+
+def memorized_fraction(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESHOLD) -> tuple[float, float, float]:
+    """f_mem, the fraction of samples with d1/d2 < threshold, and its 95 % bootstrap interval.
+
+    d1, d2 (S,): distances to the nearest and second nearest training image (Bonnaire et al., arXiv:2505.17638; they use
+    1/3).
+    """
+    return fraction_interval(memorized(d1, d2, threshold))
+
+
+def memorized(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
+    """Whether d1/d2 < threshold (S,); a sample equal to both images (d1 = d2 = 0) is memorized."""
+    return (d1 < threshold * d2) | (d2 == 0)
+
+
+def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
+    """The fraction of true flags (S,) and its 95 % percentile interval of 1000 bootstrap draws with a fixed seed.
+
+    Resampling S samples with replacement and counting the true ones is a binomial draw. All nan without samples.
+    """
+    if not len(flags):
+        return np.nan, np.nan, np.nan
+    fraction = flags.mean()
+    draws = np.random.default_rng(0).binomial(len(flags), fraction, BOOTSTRAP_DRAWS) / len(flags)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(fraction), float(low), float(high)
+
+
+def sliced_wasserstein(a: np.ndarray, b: np.ndarray, projections: int = PROJECTIONS) -> float:
+    """Sliced 2-Wasserstein distance between samples a (S, F) and b (M, F) (Bonneel et al., J. Math. Imaging Vis. 51,
+    22 (2015)): the root mean square, over fixed random directions, of the distance between the projections.
+
+    In one dimension the distance is that of the quantile functions, here exact for any S and M.
+    """
+    directions = _directions(projections, a.shape[1])
+    x, y = np.sort(directions @ a.T, axis=1), np.sort(directions @ b.T, axis=1)
+    # Both quantile functions are constant between neighbouring multiples of 1/S and of 1/M.
+    ends = np.unique(np.concatenate([np.arange(1, len(a) + 1) * len(b), np.arange(1, len(b) + 1) * len(a)]))
+    shares = np.diff(ends, prepend=0) / (len(a) * len(b))
+    gaps = x[:, (ends - 1) // len(b)] - y[:, (ends - 1) // len(a)]
+    return float(np.sqrt((gaps.astype(float) ** 2 @ shares).mean()))
+
+
+@functools.cache
+def _directions(count: int, dimension: int) -> np.ndarray:
+    """Fixed random unit vectors (count, dimension)."""
+    directions = np.random.default_rng(0).standard_normal((count, dimension)).astype(np.float32)
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Squared Frechet distance between the normal laws of the means and covariances of a (S, F) and b (M, F).
+
+    |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500)
+    in whatever features are given. With C = R'R from a QR decomposition the last trace is the sum of the singular
+    values of R_a R_b', which also holds for fewer samples than features and squares nothing.
+    """
+    def moments(x):
+        mean = x.mean(axis=0, dtype=float)
+        return mean, np.linalg.qr((x - mean) / np.sqrt(len(x) - 1), mode="r")
+
+    (mean_a, root_a), (mean_b, root_b) = moments(a), moments(b)
+    overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
+    squares = ((mean_a - mean_b) ** 2).sum() + (root_a**2).sum() + (root_b**2).sum()
+    return max(0.0, float(squares - 2 * overlap))
+
+
+def with_error(distance: Callable[[np.ndarray, Reference], float], a: np.ndarray, b: Reference) -> tuple[float, float]:
+    """distance(a, b) and its standard error from the choice of the samples a, by a jackknife over 20 groups.
+
+    The bootstrap would repeat samples, which moves distances between distributions away from b.
+    """
+    groups = min(_JACKKNIFE_GROUPS, len(a))
+    without = [distance(np.delete(a, slice(k, None, groups), axis=0), b) for k in range(groups)]
+    return distance(a, b), float(np.sqrt((groups - 1) * np.var(without)))
+
+
+def cosine_similarity(a: np.ndarray, b: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Cosine of the angle between a - centre (..., F) and b - centre (..., F); zero where one of them is the centre.
+
+    Without a centre (the mean of the data), everything that images have in common would count as similarity.
+    """
+    a, b = (x - centre for x in (a, b))
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.divide((a * b).sum(axis=-1), norms, out=np.zeros(norms.shape, np.result_type(a, b)), where=norms > 0)
+
+
+def nearest_similarity(
+    features: np.ndarray, references: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The largest cosine similarity (S,) of each row of features (S, F) to a row of references (n, F), and to which."""
+    def directions(x):
+        x = x - centre
+        norms = np.linalg.norm(x, axis=1, keepdims=True)
+        return np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
+
+    references = directions(references)
+    found, index = [], []
+    for start in range(0, len(features), _CHUNK):
+        cosines = directions(features[start : start + _CHUNK]) @ references.T
+        index.append(cosines.argmax(axis=1))
+        found.append(np.take_along_axis(cosines, index[-1][:, None], axis=1)[:, 0])
+    return np.concatenate(found), np.concatenate(index)

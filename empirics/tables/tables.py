@@ -1,0 +1,242 @@
+"""What was measured, as text for people and as JSON for programs."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from genmem.empirics.analysis.fidelity import COPY_SIMILARITY, kl_to_truth, metrics_of
+from genmem.empirics.analysis.laws import Exponent, Law, fit_law, typical_times
+from genmem.empirics.analysis.measure import EVENTS, SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
+from genmem.empirics.records.runs import RunRecord
+from genmem.empirics.samples.features import FeatureSpace
+from genmem.empirics.samples.metrics import OTHER_THRESHOLDS, THRESHOLD
+
+if TYPE_CHECKING:
+    from genmem.empirics.analysis.claims import Finding
+    from genmem.empirics.analysis.quality import Quality
+
+_SHOWN = ("gen", "gap", "mem", "copy")
+_FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
+# Exponents and ratios beyond it mean nothing.
+_NO_BOUND = 1e4
+
+Intervals = dict[str, tuple[float, float]]
+
+
+def joint_laws(measurement: Measurement) -> dict[str, Law]:
+    """The exponents of each time in n, W, B and eta at once; other settings have constants of their own."""
+    configs = [run.record.config for run in measurement.lawful]
+    factors = {name: [getattr(config, field) for config in configs] for name, field in _FACTORS.items()}
+    rest = [name for name in SETTING if name not in _FACTORS.values()]
+    groups = [str([getattr(config, name) for name in rest]) for config in configs]
+    laws = {}
+    for event in EVENTS:
+        times = [getattr(run, event) for run in measurement.lawful]
+        laws[event] = fit_law(factors, [t.value for t in times], [t.censored for t in times], groups)
+    return laws
+
+
+def intervals_of(measurement: Measurement) -> list[Intervals]:
+    """The bootstrap intervals of each run's times."""
+    return [time_intervals(run.record, run.t, run.floor) for run in measurement.runs]
+
+
+def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str:
+    """Times in optimizer steps, one line for each run; typical times over seeds; exponents."""
+    heads = " ".join(f"{'tau_' + event:>22}" for event in _SHOWN)
+    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {heads}  status"]
+    for run, ends in zip(measurement.runs, intervals, strict=True):
+        times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
+        lines.append(f"{_start(run)} {times}  {run.record.status}")
+    losses = ", ".join(f"{t:g}" for t in sorted({run.t for run in measurement.runs}))
+    lines.append(f"times in optimizer steps with 95 % intervals from resampling images and samples, losses at t = {losses};")
+    lines.append("> : not yet at this step, and kept as such in the fits")
+    lines += _typical_lines(measurement)
+    lines.append("")
+    for event in _SHOWN:
+        fit = measurement.exponents[event]
+        if math.isnan(fit.value):
+            lines.append(f"tau_{event}: too few times were observed for an exponent in n")
+        else:
+            lines.append(f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
+    laws = joint_laws(measurement)
+    for event in _SHOWN:
+        known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
+        if len(known) > 1:
+            powers = "  ".join(f"{name}^{_exponent(fit)}" for name, fit in known.items())
+            spread = math.exp(laws[event].spread)
+            lines.append(f"tau_{event} ~ {powers}, jointly; a factor {spread:.2f} of spread is left")
+    return "\n".join(lines)
+
+
+def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, float, float]], space: str) -> str:
+    """The time of good samples, the best samples before copies and the memorization rate, one line for each run."""
+    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} "
+             f"{'at step':>8} {'memorization rate':>24}"]
+    for quality, (rate, low, high) in zip(qualities, rates, strict=True):
+        config = quality.record.config
+        time = _with_interval(quality.gen, (quality.low, quality.high))
+        shown = "no copies" if math.isnan(rate) else f"{rate:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}"
+                     f"{time:>22} {quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} "
+                     f"{shown:>24}")
+    lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps;")
+    lines.append("memorization rate: growth of f_mem while training time grows by a factor e")
+    return "\n".join(lines)
+
+
+def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
+    """What the samples of each run's last milestone are: fractions with 95 % intervals, distances with errors."""
+    found = []
+    for record in records:
+        metrics = metrics_of(record, int(record.steps[-1]), space)
+        found.append({
+            "key": record.key,
+            "step": int(record.steps[-1]),
+            "f_mem": {f"1/{1 / threshold:.0f}": record.memorized(threshold)[-1].tolist()
+                      for threshold in sorted((THRESHOLD, *OTHER_THRESHOLDS), reverse=True)},
+            "copy_score": metrics.copy_score(),
+            "copy_score_held_out": metrics.copy_score_held_out(),
+            "distances": metrics.distances,
+            "real": metrics.real,
+            "kl": kl_to_truth(record, int(record.steps[-1])),
+        })
+    return found
+
+
+def endings_table(records: Sequence[RunRecord], ends: Sequence[dict], space: str) -> str:
+    """One line for each run: memorized fractions, copy scores, distances to train and test at its last milestone."""
+    fractions = " ".join(f"{'f_mem ' + name:>21}" for name in ends[0]["f_mem"])
+    distances = " ".join(f"{name:>18}" for name in ends[0]["distances"])
+    lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} {fractions} {'copy score':>10} {'held out':>8} {distances}"]
+    for record, end in zip(records, ends, strict=True):
+        c = record.config
+        fractions = " ".join(f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}"
+                             for value, low, high in end["f_mem"].values())
+        distances = " ".join(f"{f'{value:.4f} +- {error:.4f}':>18}" for value, error in end["distances"].values())
+        kl = "" if end["kl"] is None else f"  KL to the truth {end['kl'][0]:.3f} +- {end['kl'][1]:.3f}"
+        lines.append(f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
+                     f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}")
+    lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space")
+    lines.append(f"{space}; held out: to equally many held-out images, which no model can copy.")
+    lines.append("swd, fid: distances in that space to equally many training and held-out images.")
+    return "\n".join(lines)
+
+
+def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
+    """Claimed, measured with its 95 % interval, agrees or not; one table for each data set."""
+    lines = []
+    for data, rows in findings.items():
+        width = max(len(row.claimed) for row in rows)
+        second = max(len(row.quantity) for row in rows)
+        lines.append(f"data: {data}; distances in the feature space {space}")
+        lines.append(f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  "
+                     "verdict")
+        for row in rows:
+            known = not math.isnan(row.value)
+            value = f"{row.value:6.2f}" if known else f"{'-':>6}"
+            interval = _ends(row.low, row.high) if known else "-"
+            censored = f" ({row.censored} censored)" if row.censored else ""
+            note = f": {row.note}" if row.note else ""
+            lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} "
+                         f"{row.runs:>4}  {row.verdict}{censored}{note}")
+        lines.append("")
+    lines.append("[B] arXiv 2505.17638, [F] 2505.16959, [W] 2605.06077.")
+    lines.append("undecided: the interval holds the claim and much else.")
+    return "\n".join(lines)
+
+
+def as_json(
+    measurement: Measurement, intervals: Sequence[Intervals], qualities: Sequence["Quality"] = (),
+    rates: Sequence[tuple[float, float, float]] = (), ends: Sequence[dict] = (),
+    findings: dict[str, list["Finding"]] | None = None, space: str | None = None,
+) -> str:
+    """The measurement for programs; an unbounded or unknown number is null."""
+    result = {
+        "unit": "optimizer steps",
+        "runs": [
+            {"key": run.record.key, "status": run.record.status, "config": dataclasses.asdict(run.record.config)}
+            | {event: dataclasses.asdict(getattr(run, event)) | {"interval": ends[event]} for event in EVENTS}
+            for run, ends in zip(measurement.runs, intervals, strict=True)
+        ],
+        "exponents_in_n": {event: dataclasses.asdict(fit) for event, fit in measurement.exponents.items()},
+        "joint_exponents": {event: dataclasses.asdict(law) for event, law in joint_laws(measurement).items()},
+    }
+    if qualities:
+        names = [field.name for field in dataclasses.fields(qualities[0]) if field.name != "record"]
+        result["quality"] = [
+            {"key": quality.record.key, "space": space, "memorization_rate": rate}
+            | {name: _plain(getattr(quality, name)) for name in names}
+            for quality, rate in zip(qualities, rates, strict=True)
+        ]
+    if ends:
+        result["at_end"] = list(ends)
+    if findings is not None:
+        result["claims"] = {data: [dataclasses.asdict(row) for row in rows] for data, rows in findings.items()}
+        result["feature_space"] = space
+    return json.dumps(finite_only(result), indent=1, ensure_ascii=False)
+
+
+def _typical_lines(measurement: Measurement) -> list[str]:
+    """Geometric means over seeds, for each setting and n of which there are several."""
+    cells: dict[str, list[RunTimes]] = {}
+    for run in measurement.lawful:
+        cells.setdefault(f"{setting_of(run.record)} {run.record.config.n}", []).append(run)
+    if all(len(runs) == 1 for runs in cells.values()):
+        return []
+    labels = [f"{setting_of(run.record)} {run.record.config.n}" for run in measurement.lawful]
+    typical = {}
+    for event in _SHOWN:
+        times = [getattr(run, event) for run in measurement.lawful]
+        typical[event] = typical_times([t.value for t in times], [t.censored for t in times], labels)
+    lines = ["", "over seeds: geometric mean with its 95 % interval, from the spread of all seeds together"]
+    for label, runs in cells.items():
+        if len(runs) > 1:
+            shown = " ".join(f"{_interval_text(*typical[event][label]):>22}" for event in _SHOWN)
+            lines.append(f"{'':<12} {_start(runs[0])[13:-4]}{len(runs):>2} x {shown}")
+    return lines
+
+
+def _start(run: RunTimes) -> str:
+    c = run.record.config
+    return f"{run.record.key:<12} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} {c.seed:>4}"
+
+
+def _with_interval(time: Time, ends: tuple[float, float]) -> str:
+    if time.censored:
+        return f"> {time.value:.0f}"
+    return _interval_text(time.value, *ends)
+
+
+def _interval_text(value: float, low: float, high: float) -> str:
+    if math.isnan(value):
+        return "not observed"
+    return f"{value:.0f} ({low:.0f} to {high:.0f})" if math.isfinite(high) else f"{value:.0f} ({low:.0f} or more)"
+
+
+def _exponent(fit: Exponent) -> str:
+    return f"{fit.value:.2f} (95 % interval {_ends(fit.low, fit.high)})"
+
+
+def _ends(low: float, high: float) -> str:
+    """An interval; an end so far off that the data do not set it is not a number."""
+    if high > _NO_BOUND and low < -_NO_BOUND:
+        return "none"
+    if high > _NO_BOUND:
+        return f"{low:.2f} or more"
+    return f"{low:.2f} to {high:.2f}" if low > -_NO_BOUND else f"{high:.2f} or less"
+
+
+def _plain(value):
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+
+
+def finite_only(value):
+    """`value` with null for every number that is not finite."""
+    if isinstance(value, dict):
+        return {name: finite_only(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_only(entry) for entry in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else None

@@ -1,0 +1,113 @@
+"""How long runs will take and how much disk, from a few optimizer steps on the machine that will train them."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Sequence
+
+from genmem.empirics.config import TrainConfig
+
+# A network at its largest batch may be far too slow to try; then time is extrapolated from smaller batches.
+_TRIAL_SECONDS = 1.0
+_FORWARD_SHARE = 1 / 3  # of a training step: the backward pass takes about twice as long as the forward pass
+_FORWARD_BATCH = 512  # of the images measured at a milestone
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Of one run, alone on a device, or on one processor core."""
+
+    seconds: float
+    bytes: int
+    parameters: int
+    """Trainable numbers of the network."""
+
+
+def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
+    """The cost of each run, measured with one thread on this machine; a second or two for each network.
+
+    A step on a batch of B images is taken to last a + b B, where a and b are measured with random images. Time is that
+    of the steps and of the milestones, which generate images and compute losses.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [_cost(config) for config in configs]
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cost(config: TrainConfig) -> Cost:
+    shape, held_out = _data(config.data, config.pixels, config.grey, config.classes)
+    fixed, per_image, parameters = _step_seconds(
+        # What neither a step's time nor the network's size depends on.
+        dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, classes=(), range="symmetric", learning_rate=1e-3, warmup=0,
+                            momentum=0.5, copies=0, batch_size=1, steps=10**9, milestones=2, first_milestone=1),
+        shape, config.batch_size,
+    )
+    milestones = len(config.milestone_steps())
+    losses = (config.n + min(config.test_images, held_out)) * config.loss_draws * (len(config.loss_times) + 1)
+    images = losses + config.samples * config.sampling_steps
+    calls = images / _FORWARD_BATCH + config.sampling_steps
+    pixels = shape[0] * shape[1] * shape[2]
+    numbers = (config.n + min(config.test_images, held_out)) * (len(config.loss_times) + 1) + 4 * config.samples
+    # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best weights.
+    copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema) + bool(config.stop)
+    return Cost(
+        seconds=config.steps * (fixed + per_image * config.batch_size)
+        + milestones * _FORWARD_SHARE * (calls * fixed + images * per_image),
+        bytes=milestones * (config.samples * pixels + 4 * numbers) + 3 * copies * 4 * parameters,
+        parameters=parameters,
+    )
+
+
+@functools.cache
+def _data(name: str, pixels: int, grey: bool, classes: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
+    """Shape (C, H, W) of the data's images and how many are held out. CIFAR-10 is not fetched for an estimate."""
+    from genmem.empirics.data import datasets
+
+    if name == "cifar10":
+        side = pixels or 32
+        return (1 if grey else 3, side, side), 10_000
+    data = datasets.of_config(TrainConfig(data=name, pixels=pixels, grey=grey, classes=classes))
+    return data.pool.shape[1:], len(data.held_out)
+
+
+@functools.cache
+def _step_seconds(config: TrainConfig, shape: tuple[int, int, int], batch_size: int) -> tuple[float, float, int]:
+    """The fixed time of an optimizer step, its time for each image, and the network's parameters."""
+    import torch
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    from genmem.empirics.training.batches import Batches
+    from genmem.empirics.training.loop import make_optimizer, train_step
+    from genmem.empirics.training.networks import network_of
+
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
+    network = network_of(config, shape)
+    parameters = sum(p.numel() for p in network.parameters())
+    network = accelerator.prepare_model(network)
+    optimizer = make_optimizer(config, network)
+
+    def seconds(size: int) -> float:
+        trial = dataclasses.replace(config, batch_size=size)
+        batches = Batches(trial, torch.randn(trial.n, *shape, device=accelerator.device))
+        # The first step allocates; the number of the loss waits for the device.
+        float(train_step(trial, network, optimizer, batches, 0))
+        times, start = [], time.perf_counter()
+        while not times or (time.perf_counter() - start < _TRIAL_SECONDS / 2 and len(times) < 20):
+            begun = time.perf_counter()
+            float(train_step(trial, network, optimizer, batches, len(times) + 1))
+            times.append(time.perf_counter() - begun)
+        # The fastest, as whatever else the machine does only adds.
+        return min(times)
+
+    small = seconds(1)
+    large_size = max(2, min(batch_size, int(_TRIAL_SECONDS / small)))
+    large = seconds(large_size)
+    per_image = max(0.0, (large - small) / (large_size - 1))
+    return max(0.0, large - per_image * large_size), per_image, parameters

@@ -1,0 +1,251 @@
+"""Many runs: on processes of this machine, or on the workers of any Dask scheduler.
+
+What the workers have in common is the file system: a run is its record there, and all that is sent is its config. So a
+worker, the scheduler or the caller can die at any moment and costs the steps since a run's last checkpoint.
+"""
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.records import runs
+from genmem.shared.errors import InputError, count
+
+if TYPE_CHECKING:
+    from genmem.empirics.training.estimate import Cost
+
+RETRIES = 2
+_CONNECT_SECONDS = 10
+_REPORT_SECONDS = 0.5
+_POLL_SECONDS = 0.2
+_FREE_SECONDS = 60
+
+# Runs of one process would share accelerate's state and torch's threads.
+_one_run_per_process = threading.Lock()
+
+
+class SweepError(RuntimeError):
+    """Some runs failed; the message says which and why. The others finished."""
+
+
+def run_all(
+    configs: Sequence[TrainConfig],
+    root: Path | str,
+    workers: int = 2,
+    title: str = "training",
+    scheduler: str | None = None,
+) -> list[runs.RunRecord]:
+    """Train each config in `root/<key>`, one at a time and with one thread in each worker; return the records in order.
+
+    Finished runs are not repeated and stopped ones go on. A run that fails, or whose worker dies, is tried again twice.
+    The longest runs start first. An interrupt stops all runs within a step.
+
+    Args:
+        configs: of the runs.
+        root: folder of the runs; if workers are on other machines, on a file system that all share, at the same path.
+        workers: processes of this machine; of no meaning with `scheduler`.
+        title: of the progress bar, which counts the optimizer steps of all runs.
+        scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between
+            Dask's processes are pickled: connect to a scheduler that you trust.
+
+    Raises InputError before the first run if a config is not allowed or the scheduler does not answer; SweepError if a
+    run failed, after all others have finished, or if the scheduler was lost.
+    """
+    for config in configs:
+        config.check()
+    count("workers", workers)
+    root = Path(root).resolve()
+    waiting = [config for config in configs if not ended(root / config.key)]
+    failures = {}
+    if waiting:
+        with _connected(scheduler, min(workers, len(waiting))) as client:
+            failures = _submit_and_wait(client, waiting, root, title)
+    if failures:
+        raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
+                         + "; ".join(f"{key}: {reason}" for key, reason in failures.items()))
+    return [runs.load(root / config.key) for config in configs]
+
+
+def measured_costs(configs: Sequence[TrainConfig], workers: int, scheduler: str | None) -> "tuple[list[Cost], int]":
+    """The cost of each run, measured where it will be trained, and how many run at a time."""
+    from genmem.empirics.training import estimate
+
+    if scheduler is None:
+        return estimate.costs(configs), workers
+    with _connected(scheduler, workers) as client:
+        costs = client.submit(estimate.costs, configs, pure=False).result()
+        return costs, len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def ended(directory: Path) -> bool:
+    """Whether the run recorded there is finished, stopped early or diverged."""
+    return (directory / "run.json").exists() and runs.load(directory).status != "running"
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str | None, workers: int) -> Iterator:
+    """A client of the scheduler, or of a scheduler with worker processes that live as long as this context."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise InputError("scheduler must be the address of a running Dask scheduler, as tcp://host:8786, but "
+                             f"{scheduler!r} was given: {error}") from None
+        with client:
+            yield client
+        return
+    settings = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        # It would look into the training thread a hundred times a second.
+        "distributed.worker.profile.enabled": False,
+    }
+    local = {
+        "threads_per_worker": 1,
+        # Dask's manager would kill workers by their share of the memory, of which it knows less than the system.
+        "memory_limit": None,
+        "dashboard_address": "127.0.0.1:0",
+        # It warns of workers that take some seconds to unload torch.
+        "silence_logs": logging.ERROR,
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(workers, **local) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str) -> dict[str, str]:
+    """Train the configs and show how they get on; the reasons of those that failed, by key."""
+    # Two sweeps that share a scheduler and a run wait for the same task.
+    topic = "genmem-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    waiting = {config.key: config for config in sorted(configs, key=lambda config: -config.steps)}
+    futures = {
+        key: client.submit(
+            _train, config, root / key, topic, key=f"{topic}-{key}", retries=RETRIES, priority=config.steps
+        )
+        for key, config in waiting.items()
+    }
+    failures = {}
+    with _Bars(list(waiting.values()), title) as bars:
+        client.subscribe_topic(topic, bars.report)
+        while waiting:
+            time.sleep(_POLL_SECONDS)
+            bars.draw()
+            for key in [key for key in waiting if futures[key].status != "pending"]:
+                future, config = futures[key], waiting.pop(key)
+                if future.status not in ("finished", "error"):
+                    raise SweepError(f"the scheduler {client.scheduler.address} was lost and {len(waiting) + 1} runs "
+                                     "are not finished; the same command goes on where they stopped")
+                if future.status == "error":
+                    failures[key] = _reason(future.exception())
+                elif not ended(root / key):
+                    failures[key] = f"its worker left no record in {root}, which all workers must share"
+                bars.end(config, failures.get(key, "done"))
+    return failures
+
+
+class _Bars:
+    """Progress of the whole sweep in optimizer steps, and of each run that is being trained; on a terminal only."""
+
+    def __init__(self, configs: Sequence[TrainConfig], title: str):
+        from tqdm.auto import tqdm
+
+        self._new = functools.partial(tqdm, unit="step", disable=None)
+        self._length = {config.key: config.steps for config in configs}
+        self._label = {config.key: label(config) for config in configs}
+        self._steps = dict.fromkeys(self._length, 0)
+        self._all = self._new(total=sum(self._length.values()), desc=title)
+        self._of_run = {}
+
+    def report(self, event) -> None:
+        """A worker's message; called in Dask's own thread."""
+        key, step = event[1]
+        if key in self._steps:
+            self._steps[key] = step
+
+    def draw(self) -> None:
+        for key, step in self._steps.items():
+            if 0 < step < self._length[key]:
+                if key not in self._of_run:
+                    self._of_run[key] = self._new(total=self._length[key], desc=self._label[key], leave=False)
+                self._of_run[key].update(step - self._of_run[key].n)
+        self._all.update(sum(self._steps.values()) - self._all.n)
+
+    def end(self, config: TrainConfig, outcome: str) -> None:
+        # A run that diverged or stopped early is over before its last step.
+        self._steps[config.key] = self._length[config.key]
+        if config.key in self._of_run:
+            self._of_run.pop(config.key).close()
+        self._all.write(f"{self._label[config.key]}: {outcome}", file=sys.stderr)
+        self.draw()
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *error) -> None:
+        for bar in (*self._of_run.values(), self._all):
+            bar.close()
+
+
+def label(config: TrainConfig) -> str:
+    """What tells a run from the others of a sweep, in few words."""
+    return (f"n = {config.n}, W = {config.width}, B = {config.batch_size}, learning rate {config.learning_rate:g}, "
+            f"seed {config.seed}")
+
+
+def _reason(error: BaseException) -> str:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return "its worker died each time (is the memory enough?)"
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
+
+def _train(config: TrainConfig, directory: Path, topic: str) -> None:
+    """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
+    from distributed import Reschedule, get_worker
+
+    from genmem.empirics.training.loop import train
+
+    worker = get_worker()
+    task = worker.get_current_task()
+    reported = -float("inf")
+
+    def stop_if_unwanted() -> None:
+        # Dask cannot stop a thread; a cancelled task, whose client interrupted or died, is no longer 'executing'.
+        state = worker.state.tasks.get(task)
+        if state is None or state.state != "executing" or worker.status.name != "running":
+            raise Reschedule
+
+    def on_step(step: int) -> None:
+        nonlocal reported
+        if time.monotonic() - reported > _REPORT_SECONDS:
+            reported = time.monotonic()
+            stop_if_unwanted()
+            worker.log_event(topic, (config.key, step))
+
+    with _one_run_per_process:
+        deadline = time.monotonic() + _FREE_SECONDS
+        while True:
+            try:
+                train(config, directory, on_step, threads=1)
+                return
+            except runs.InUse:
+                # By the worker that had it before, which may be in the middle of a milestone.
+                if time.monotonic() > deadline:
+                    raise
+                stop_if_unwanted()
+                time.sleep(_REPORT_SECONDS)

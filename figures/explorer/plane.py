@@ -1,0 +1,147 @@
+"""The regimes over the plane of network size and training points, from a coarse grid to ever finer ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genmem.shared.errors import SolverError
+from genmem.theory.model import RandomFeatures
+from genmem.theory.phases import classify
+from genmem.theory.problem import Problem
+from genmem.theory.timescales import Fractions
+
+# The ends of both axes, log2 of psi.
+PSI = (-2.0, 10.0)
+# Each grid holds the one before it; the first costs as much as a few curves.
+LEVELS = (5, 9, 17, 33)
+PIXELS = 240
+
+
+class Regimes:
+    """tau_gen and tau_mem over the plane of psi_n and psi_p, from a coarse grid to ever finer ones.
+
+    Neither jumps, but tau_mem is infinite beyond a threshold. So a third quantity is kept, which is smooth there: the
+    margin log((L(tau = inf) - L_min) / (0.1 F)), positive where the test loss rises by more than defines tau_mem.
+    """
+
+    def __init__(self, problem: Problem):
+        """Compute the first grid."""
+        self.problem = problem
+        self._psi = 2 ** np.linspace(*PSI, LEVELS[-1])
+        self._values = np.full((3, LEVELS[-1], LEVELS[-1]), np.nan)  # log tau_gen, log tau_mem, margin: [psi_p, psi_n]
+        self._reached = np.zeros((LEVELS[-1], LEVELS[-1]), dtype=bool)
+        self._level = -1
+        self._missing: list[tuple[int, int]] = []
+        self._drawn: tuple[np.ndarray, np.ndarray, list]
+        while self._level < 0:
+            self.refine()
+
+    @property
+    def points(self) -> int:
+        """Points along each axis of the finest grid that is complete."""
+        return LEVELS[self._level]
+
+    @property
+    def finished(self) -> bool:
+        return self._level == len(LEVELS) - 1
+
+    def refine(self, points: int = 8) -> bool:
+        """Compute up to `points` points of the next grid; whether that completed it."""
+        if not self._missing:
+            stride = (LEVELS[-1] - 1) // (LEVELS[self._level + 1] - 1)
+            wanted = np.zeros_like(self._reached)
+            wanted[::stride, ::stride] = True
+            self._missing = list(zip(*np.nonzero(wanted & ~self._reached), strict=True))
+        batch, self._missing = self._missing[:points], self._missing[points:]
+        for i, j in batch:
+            self._values[:, i, j] = _times_and_margin(RandomFeatures.of(self.problem, self._psi[j], self._psi[i]))
+            self._reached[i, j] = True
+        if self._missing:
+            return False
+        self._level += 1
+        self._drawn = self._interpolate()
+        return True
+
+    def at(self, tau: float) -> "Plane":
+        """The regimes at one training time, as far as they are computed."""
+        gen, mem, contours = self._drawn
+        return Plane(classify(tau, gen, mem), contours, self.points, self.finished)
+
+    def _interpolate(self) -> tuple[np.ndarray, np.ndarray, list]:
+        """tau_gen and tau_mem on PIXELS x PIXELS cells, nan where the equations could not be solved; the contours."""
+        stride = (LEVELS[-1] - 1) // (self.points - 1)
+        log_gen, log_mem, margin = self._values[:, ::stride, ::stride]
+        gen = np.exp(_interpolated(_filled(log_gen)))
+        # Towards the threshold tau_mem grows on: one point further, at a pace that leaves its contours smooth.
+        further = np.full_like(log_mem, np.nan)
+        further[:, 2:] = 2 * log_mem[:, 1:-1] - log_mem[:, :-2]
+        log_mem = np.where(np.isnan(log_mem), further, log_mem)
+        mem = np.where(_interpolated(_filled(margin)) > 0, np.exp(_interpolated(_filled(log_mem))), np.inf)
+        unsolved = _interpolated(np.isnan(margin).astype(float)) > 0.5
+        gen, mem = np.where(unsolved, np.nan, gen), np.where(unsolved, np.nan, mem)
+        return gen, mem, _contours(mem)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """The regimes at one training time, as far as they are computed.
+
+    phase: (PIXELS, PIXELS) codes into genmem.theory.phases.PHASES over psi_p and psi_n, -1 where nothing is known. contours:
+    lines of constant tau_mem: its decimal exponent, psi_n and psi_p along the line. points, finished: see Regimes.
+    """
+
+    phase: np.ndarray
+    contours: Sequence[tuple[int, np.ndarray, np.ndarray]]
+    points: int
+    finished: bool
+
+
+def centres() -> np.ndarray:
+    """log2 of psi at the centres of the cells, (PIXELS,)."""
+    return PSI[0] + (PSI[1] - PSI[0]) * (np.arange(PIXELS) + 0.5) / PIXELS
+
+
+def _contours(mem: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    from contourpy import contour_generator
+
+    exponent = np.ma.masked_invalid(np.log10(mem))
+    if not exponent.count():
+        return []
+    lines = contour_generator(centres(), centres(), exponent)
+    decades = range(int(np.ceil(exponent.min())), int(np.floor(exponent.max())) + 1)
+    return [(k, 2 ** line[:, 0], 2 ** line[:, 1]) for k in decades for line in lines.lines(k)]
+
+
+def _times_and_margin(model: RandomFeatures) -> tuple[float, float, float]:
+    try:
+        times = model.timescales()
+        limit = float(model.learning_curves(np.inf).test)
+    except SolverError:
+        return np.nan, np.nan, np.nan
+    fall = times.loss_initial - times.loss_min
+    if not fall > 0:
+        return np.nan, np.nan, np.nan
+    margin = np.log(np.clip((limit - times.loss_min) / fall, 1e-6, 1e6) / Fractions().mem)
+    # Where rounding or a test loss that falls again contradicts it, tau_mem itself decides.
+    margin = max(margin, 1e-9) if np.isfinite(times.mem) else min(margin, -1e-9)
+    return np.log(times.gen), np.log(times.mem) if np.isfinite(times.mem) else np.nan, margin
+
+
+def _filled(grid: np.ndarray) -> np.ndarray:
+    """The grid with nan replaced by the nearest value; zeros if there is none."""
+    from scipy.ndimage import distance_transform_edt
+
+    missing = np.isnan(grid)
+    if missing.all():
+        return np.zeros_like(grid)
+    return grid[tuple(distance_transform_edt(missing, return_distances=False, return_indices=True))]
+
+
+def _interpolated(grid: np.ndarray) -> np.ndarray:
+    """A square grid over the plane, bilinear at the cells' centres."""
+    place = (np.arange(PIXELS) + 0.5) / PIXELS * (len(grid) - 1)
+    left = np.minimum(place.astype(int), len(grid) - 2)
+    share = place - left
+    rows = grid[left] * (1 - share)[:, None] + grid[left + 1] * share[:, None]
+    return rows[:, left] * (1 - share) + rows[:, left + 1] * share

@@ -1,0 +1,122 @@
+"""The figures by name: what each is computed from, how it is drawn, and its caption."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genmem.figures.pictures import (
+    agreement,
+    collapse,
+    copies,
+    curves,
+    landscape,
+    measured_windows,
+    modes,
+    on_diagram,
+    phase_diagram,
+    random_features,
+    samples,
+    scaling,
+    spectrum,
+    style,
+    training,
+    windows,
+)
+from genmem.figures.pictures.kept import kept
+from genmem.shared.errors import InputError
+from genmem.theory.problem import Problem
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from genmem.empirics.records.runs import RunRecord
+
+
+@dataclass(frozen=True)
+class Theory:
+    """A figure of predictions. calculate: from the problem. build: from the data and the width in inches."""
+
+    caption: str
+    calculate: Callable[[Problem], "xarray.Dataset"]
+    build: Callable[["xarray.Dataset", float], "Figure"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure of recorded runs. calculate raises InputError if the runs do not show what it is about."""
+
+    caption: str
+    calculate: Callable[[Sequence["RunRecord"]], "xarray.Dataset"]
+    build: Callable[["xarray.Dataset", float], "Figure"]
+
+
+FIGURES: dict[str, Theory | Measured] = {
+    "windows": Theory(windows.CAPTION, windows.calculate, windows.build),
+    "measured-windows": Measured(measured_windows.CAPTION, measured_windows.calculate, measured_windows.build),
+    "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
+    "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
+    "curves": Theory(curves.CAPTION, curves.calculate, curves.build),
+    "landscape": Theory(landscape.CAPTION, landscape.calculate, landscape.build),
+    "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
+    "copies": Theory(copies.CAPTION, copies.calculate, copies.build),
+    "modes": Theory(modes.CAPTION, modes.calculate, modes.build),
+    "training": Measured(training.CAPTION, training.calculate, training.build),
+    "collapse": Measured(collapse.CAPTION, collapse.calculate, collapse.build),
+    "samples": Measured(samples.CAPTION, samples.calculate, samples.build),
+    "agreement": Measured(agreement.CAPTION, agreement.calculate, agreement.build),
+    "overlay": Measured(on_diagram.CAPTION, on_diagram.calculate, on_diagram.build),
+    "random-features": Measured(random_features.CAPTION, random_features.calculate, random_features.build),
+}
+
+
+def make(
+    names: Sequence[str], problem: Problem, sets: Sequence[Sequence["RunRecord"]], out: Path, skip: bool = False
+) -> dict[str, list[Path]]:
+    """Make the named figures in `out`; returns the files written, by name (see `made`).
+
+    sets: of runs; a figure of measured times is made of the first that shows what it is about. skip: go on, with a line
+    on stderr, where none does.
+    """
+    written = {}
+    for name in names:
+        try:
+            written[name] = _made_of_first(name, problem, sets, out)
+        except InputError as error:
+            if not skip:
+                raise
+            print(f"{name}: left out: {error}", file=sys.stderr)
+    return written
+
+
+def _made_of_first(
+    name: str, problem: Problem, sets: Sequence[Sequence["RunRecord"]], out: Path
+) -> list[Path]:
+    if isinstance(FIGURES[name], Theory) or not sets:
+        return made(name, problem, None, out)
+    for records in sets[:-1]:
+        with contextlib.suppress(InputError):
+            return made(name, problem, records, out)
+    return made(name, problem, sets[-1], out)
+
+
+def made(name: str, problem: Problem, records: Sequence["RunRecord"] | None, out: Path) -> list[Path]:
+    """Make NAME.nc, NAME.pdf and .png (one column), NAME-double.pdf and .png (two columns) in `out`; return their paths.
+
+    Data that `out` holds already, from the same problem and runs, are not computed again. Raises InputError if the runs
+    do not show what the figure is about.
+    """
+    entry = FIGURES[name]
+    path = out / f"{name}.nc"
+    recipe: dict = {"figure": name}
+    if isinstance(entry, Theory):
+        data = kept(path, recipe | {"problem": problem.inputs()}, lambda: entry.calculate(problem))
+    elif records is None:
+        raise InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")
+    else:
+        recipe["runs"] = {record.key: int(record.steps[-1]) for record in records if record.steps.size}
+        data = kept(path, recipe, lambda: entry.calculate(records))
+    return [path, *style.save_both(entry.build, data, out / name)]

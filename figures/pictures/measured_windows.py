@@ -1,0 +1,95 @@
+"""The two times in one picture, measured: samples become good, then copies; more images leave more time between."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from genmem.figures.pictures import style
+from genmem.figures.pictures.histories import by_n, histories, one_setting, typical, with_samples
+from genmem.figures.pictures.windows import AFTER, BEFORE, DASHES, marker_look, panels
+
+if TYPE_CHECKING:
+    import xarray
+
+    from genmem.empirics.records.runs import RunRecord
+
+CAPTION = (
+    "Measured quality and memorization against optimizer steps, for more and more training images n: the sliced "
+    "Wasserstein distance of the samples to held-out images in random convolutional features (lower is better; one line "
+    "for each seed), the fraction f_mem of samples that are copies of training images, and the window from τ_gen (circles) "
+    "to τ_mem (squares), both read off the losses; in the bars, geometric means over seeds. A bar ends with the runs; "
+    "where it ends without a square, τ_mem lies later."
+)
+_ROOM = 1.5  # a part of a bar shorter than this, as a ratio of times, is too short for its name
+
+
+def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
+    """Curves and distances of the runs that differ in n and seed alone, of the setting with the most n."""
+    return histories(one_setting(with_samples(records)), distances=True)
+
+
+@style.styled
+def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
+    """Draw quality, memorization and the windows: below one another in one column, the windows beside them in two."""
+    wide = width > style.SINGLE
+    figure, quality, copies, bars = panels(width)
+    groups = by_n(data)
+    colours = style.ordered(len(groups))
+    for k, (colour, (_, runs)) in enumerate(zip(colours, groups, strict=True)):
+        for r in range(runs.sizes["run"]):
+            run = runs.isel(run=r)
+            for axes, name in ((quality, "swd"), (copies, "f_mem")):
+                axes.plot(run.step, run[name], color=colour, linestyle=DASHES[k % len(DASHES)], linewidth=0.9)
+                _mark_times(axes, run, name, colour)
+    quality.set(yscale="log")
+    style.plain_log(quality.yaxis)
+    quality.set_ylabel("distance to held-out\nimages (SWD)")
+    highest = max(1.1 * float(data.f_mem.max()), 0.05)
+    copies.set_ylim(-0.05 * highest, highest)
+    copies.set_ylabel("memorized fraction\n$f_{mem}$")
+    first, last = float(data.step.min()), float(data.step.max())
+    _windows(bars, groups, colours, first / 1.2)
+    for axes in (quality, copies, bars):
+        axes.set(xscale="log", xlim=(first / 1.2, last * 1.2))
+    quality.tick_params(labelbottom=False)
+    copies.tick_params(labelbottom=wide)
+    for axes in (copies, bars) if wide else (bars,):
+        axes.set_xlabel("optimizer steps")
+    return figure
+
+
+def _mark_times(axes: Axes, run: "xarray.Dataset", name: str, colour: str) -> None:
+    """The two times of one run as markers on its curve, where they were seen."""
+    for kind in ("gen", "mem"):
+        if not run.censored.sel(event=kind):
+            time = float(run.tau.sel(event=kind))
+            height = np.interp(np.log(time), np.log(run.step), run[name])
+            axes.plot(time, height, style.TIME_MARKERS[kind], **marker_look(colour), zorder=3)
+
+
+def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
+    """One bar for each n, from tau_gen to tau_mem, the most images on top, as far as its runs went."""
+    words = {}  # over the uppermost bar that has room
+    for k, (colour, (_, runs)) in enumerate(zip(colours, groups, strict=True)):
+        end = float(runs.step.max())
+        (gen, gen_late), (mem, mem_late) = typical(runs, "gen"), typical(runs, "mem")
+        gen, mem = end if gen_late else gen, end if mem_late else mem
+        for left, right, tint in ((first, gen, BEFORE), (gen, mem, colour), (mem, end, AFTER)):
+            axes.barh(k, max(right - left, 0), left=left, height=0.62, color=tint, linewidth=0)
+        for kind, time, late in (("gen", gen, gen_late), ("mem", mem, mem_late)):
+            if not late:
+                axes.plot(time, k, style.TIME_MARKERS[kind], **marker_look(colour))
+        for text, left, right in (("too early", first, gen), ("stop here", gen, mem), ("memorizes", mem, end)):
+            if right > _ROOM * left:
+                words[text] = (np.sqrt(left * right), k + 0.34)
+    for text, place in words.items():
+        axes.text(*place, text, ha="center", va="bottom")
+    axes.set_ylim(-0.5, len(groups) - 0.1)
+    axes.set_yticks(range(len(groups)), [f"$n$ = {n:,}" for n, _ in groups])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for label, colour in zip(axes.get_yticklabels(), colours, strict=True):
+        label.set_color(colour)

@@ -1,0 +1,234 @@
+"""The results in plain words: every number is computed from the data, and so is every verdict."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray
+
+    from genmem.empirics.records.runs import RunRecord
+
+SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
+# Exponents in n for 1 << psi_n << psi_p (Bonnaire et al., arXiv 2505.17638).
+LAWS = {"gen": 0, "mem": 1}
+NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
+
+DEFINITIONS = (
+    "Training lowers the loss on images that the model has never seen, the test loss, from its value at the start to a "
+    "lowest value; call this difference the fall. Trained on, the model fits its training images ever better, and the "
+    "test loss rises again.",
+    "τ_gen, the generalization time: the test loss has come within 5 % of the fall of its lowest value. "
+    "τ_mem, the memorization time: after its lowest value, the test loss has risen by 10 % of the fall. "
+    "τ_gap: test and train loss have parted by 10 % of the fall. "
+    "τ_copy: copies of training images make up more than 1 % of the generated samples, even at the lower end of the "
+    "95 % interval.",
+)
+
+
+def number(value: float) -> str:
+    """A time to three digits, grouped in thousands; "never" for infinity."""
+    if math.isinf(value):
+        return "never"
+    if value >= 1e6 or value < 0.01:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}×10^{int(exponent)}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def steps(value: float) -> str:
+    """Optimizer steps, rounded."""
+    return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def predicted(curves: "xarray.Dataset") -> str:
+    """What the closed form says about one network."""
+    times = curves.attrs
+    gen, mem = times["tau_gen"], times["tau_mem"]
+    start = (
+        f"A network with ψ_n = {times['psi_n']:g} training points and ψ_p = {times['psi_p']:g} hidden units per "
+        f"dimension, learning the score at t = {times['t']:g}, generalizes at τ_gen = {number(gen)}"
+    )
+    if math.isinf(mem):
+        return f"{start} and never memorizes: it is too small to (architectural regularization)."
+    return (
+        f"{start} and memorizes at τ_mem = {number(mem)}: training may stop anywhere in a window whose end lies "
+        f"{number(mem / gen)} times later than its beginning."
+    )
+
+
+def simulated(data: "xarray.Dataset") -> str:
+    """How far one finite network is from the closed form."""
+    worst = max(float(np.abs(data[f"simulated_{name}"] / data[name] - 1).max()) for name in ("train", "test"))
+    return (
+        f"The exact dynamics of one finite network in d = {data.attrs['d']} dimensions follow the predicted train and "
+        f"test losses within {percent(worst)} at every training time shown."
+    )
+
+
+def phases(diagram: "xarray.Dataset") -> list[str]:
+    """For each training time, the phases of the largest network as psi_n grows, and of a growing one at most psi_n."""
+    if diagram.tau.ndim:
+        return [sentence for tau in diagram.tau.values for sentence in phases(diagram.sel(tau=tau))]
+    psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
+    return [
+        f"At training time τ = {number(float(diagram.tau))}, with ψ_n growing, the largest network "
+        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
+        f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
+    ]
+
+
+def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:
+    """The phases along one axis, in order, each but the last with the value up to which it lasts."""
+    names = [phase.attrs["flag_meanings"].split()[code].replace("_", " ") for code in phase.values]
+    ends = [k for k in range(len(names) - 1) if names[k + 1] != names[k]]
+    if not ends:
+        return f"{names[0]} throughout"
+    return ", ".join(f"{names[k]} up to {symbol} = {number(values[k])}" for k in ends) + f", then {names[-1]}"
+
+
+def exponent(event: str, overlay: "xarray.Dataset") -> str:
+    """How a time grows with n, measured and predicted, and whether the two agree."""
+    here = overlay.sel(event=event)
+    measured, low, high = (float(here[name]) for name in ("exponent", "exponent_low", "exponent_high"))
+    theory = float(here.exponent_predicted)
+    name = f"{NAMES[event]} {SYMBOLS[event]}"
+    if not math.isfinite(measured):
+        return f"The {name} was observed at too few n for an exponent."
+    sentence = f"The {name} was measured to go as n^b with b = {measured:.2f} (95 % interval {low:.2f} to {high:.2f})"
+    if not math.isfinite(theory):
+        return sentence + "; the theory has no prediction for it."
+    sentence += f"; predicted: b = {theory:.2f}, "
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return sentence + "but the data set no finite interval, so nothing is tested."
+    if low <= theory <= high:
+        sentence += "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
+    else:
+        sentence += "outside the interval: they disagree."
+    if event in LAWS:
+        place = "inside" if low <= LAWS[event] <= high else "outside"
+        sentence += f" The law for many images and a much larger network, b = {LAWS[event]}, lies {place} the interval."
+    return sentence
+
+
+def distance(overlay: "xarray.Dataset") -> str:
+    """What was fitted, and how far measured and predicted times are apart after it."""
+    attrs = overlay.attrs
+    edge = " The best ψ_p is the last one tried, so the data do not fix it." if attrs["psi_p_at_edge"] else ""
+    fitted, source = ("two numbers were", "fitted") if attrs["psi_p_fitted"] else ("one number was", "chosen")
+    return (
+        f"To lay the U-Net's steps over the theory's τ, {fitted} fitted to {attrs['points']} times (τ_gen and τ_mem of "
+        f"all runs): one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and "
+        f"ψ_p = {number(attrs['psi_p'])}, {source}, stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and the "
+        f"covariance of the images. After this, measured and predicted times differ by a factor of "
+        f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)." + edge
+    )
+
+
+def order(overlay: "xarray.Dataset") -> str:
+    """Whether every run generalized before it memorized."""
+    gen, mem = overlay.measured.sel(event="gen"), overlay.measured.sel(event="mem")
+    seen = (overlay.censored.sel(event="mem") == 0) & (overlay.censored.sel(event="gen") == 0)
+    runs, observed = overlay.sizes["run"], int(seen.sum())
+    first = int((seen & (gen < mem)).sum())
+    text = f"{runs} U-Nets were trained; "
+    if observed == 0:
+        return text + "none ran until it memorized."
+    text += f"{'all' if observed == runs else observed} of them ran until they memorized, and "
+    text += f"{'all' if first == observed else first} of these generalized first."
+    if observed < runs:
+        text += f" The other {runs - observed} ended before: their times are lower bounds, and are used as such."
+    return text
+
+
+def summary(overlay: "xarray.Dataset") -> list[str]:
+    """The answer in two or three sentences, for someone who reads no further."""
+    sizes = np.unique(overlay.n)
+    sentences = [
+        "This page predicts in closed form when a diffusion model generalizes and when it memorizes, and measures both "
+        "times on U-Nets trained on real images.",
+    ]
+    for n in (sizes[0], sizes[-1]):
+        gen, mem = (_steps(*_mean_time(overlay, n, event)) for event in ("gen", "mem"))
+        sentences.append(f"On {n} images a U-Net generalized after {gen} optimizer steps and memorized after {mem}.")
+    fitted = 1 + overlay.attrs["psi_p_fitted"]
+    sentences.append(
+        f"With {fitted} fitted {'numbers' if fitted > 1 else 'number'}, predicted and measured times differ by a factor "
+        f"of {overlay.attrs['residual_factor']:.2f} (one standard deviation)."
+    )
+    return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
+
+
+def provenance(records: Sequence["RunRecord"]) -> list[str]:
+    """How the measured numbers came about."""
+    facts, config = records[0].facts, records[0].config
+    minutes = sum(record.wall_time for record in records) / 60
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return [
+        f"Measured on {config.data}: U-Nets of base width {config.width} with {facts['parameters']:,} parameters, "
+        f"{config.optimizer} at learning rate {config.learning_rate:g}, batches of {config.batch_size}; "
+        f"{len(records)} runs, {minutes:.1f} processor minutes on {facts['device']}.",
+        f"Made by `genmem demo` with {versions}. The data behind each figure lie beside this page as NetCDF files and "
+        "in the folder of runs.",
+    ]
+
+
+def _mean_time(overlay: "xarray.Dataset", n: int, event: str) -> tuple[float, str]:
+    """Geometric mean of a measured time at n over its runs; and "> " if one of them ended before the event, else ""."""
+    here = overlay.isel(run=np.flatnonzero(overlay.n.values == n)).sel(event=event)
+    return float(np.exp(np.log(here.measured).mean())), "> " if bool(here.censored.any()) else ""
+
+
+def _steps(mean: float, bound: str) -> str:
+    return ("more than " if bound else "") + steps(mean)
+
+
+def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
+    """One row for each run: its times in optimizer steps, "> s" where the run ended at step s before the event."""
+    rows = []
+    for k in range(overlay.sizes["run"]):
+        run = overlay.isel(run=k)
+        row = {"n": str(int(run.n)), "seed": str(int(run.seed))}
+        for event in overlay.event.values:
+            here = run.sel(event=event)
+            row[SYMBOLS[event]] = ("> " if here.censored else "") + steps(float(here.measured))
+        row["copies"] = percent(float(run.f_mem))
+        rows.append(row)
+    return rows
+
+
+def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
+    """One row for each time and n: measured (geometric mean over its runs) and predicted, in optimizer steps."""
+    rows = []
+    for event in ("gen", "gap", "mem"):
+        for n in np.unique(overlay.n):
+            mean, bound = _mean_time(overlay, n, event)
+            theory = float(overlay.predicted.sel(event=event, n_line=n))
+            rows.append(
+                {
+                    "time": SYMBOLS[event],
+                    "n": str(int(n)),
+                    "measured": bound + steps(mean),
+                    "predicted": "never" if math.isnan(theory) else steps(theory),
+                    "ratio": "–" if math.isnan(theory) else bound + f"{mean / theory:.2f}",
+                }
+            )
+    return rows
+
+
+def overlaid(overlay: "xarray.Dataset") -> list[str]:
+    """All that the overlay says."""
+    return [order(overlay), *(exponent(event, overlay) for event in overlay.event.values), distance(overlay)]
+
+
+def text_table(rows: list[dict[str, str]]) -> str:
+    """Rows of one set of columns as aligned text."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [{name: name for name in widths}, *rows]
+    return "\n".join("  ".join(line[name].rjust(width) for name, width in widths.items()) for line in lines)

@@ -1,0 +1,74 @@
+"""What a data file of genmem shows: how it is drawn, its caption, and the sentences that go with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genmem.figures.pictures import learning_curves, overlay, phase_diagram, simulation
+from genmem.figures.pictures.kept import figure_of
+from genmem.figures.report import findings
+from genmem.shared.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data file. variables: those by which it is known."""
+
+    variables: frozenset[str]
+    caption: str
+    build: Callable[["xarray.Dataset", float], "Figure"]
+    sentences: Callable[["xarray.Dataset"], Sequence[str]]
+
+
+# In this order: a simulation holds the curves too.
+KINDS: dict[str, Kind] = {
+    "simulation": Kind(
+        frozenset({"simulated_train", "simulated_test"}),
+        "Prediction (lines) and the exact dynamics of one finite network (points).",
+        simulation.build,
+        lambda data: [findings.simulated(data)],
+    ),
+    "learning_curves": Kind(
+        frozenset({"train", "test", "score"}),
+        "Predicted losses and score error against training time. Shaded: the window in which to stop.",
+        learning_curves.build,
+        lambda data: [findings.predicted(data)],
+    ),
+    "phase_diagram": Kind(
+        frozenset({"phase", "tau_mem"}),
+        "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
+        phase_diagram.build,
+        findings.phases,
+    ),
+    "overlay": Kind(
+        frozenset({"measured", "predicted"}),
+        "Measured times (markers) over predicted ones (lines).",
+        overlay.build,
+        findings.overlaid,
+    ),
+}
+
+
+def load(path: Path) -> tuple["xarray.Dataset", Kind]:
+    """The data in a NetCDF file that a command of genmem wrote, and what they are; raises InputError for any other."""
+    import xarray
+
+    from genmem.figures.pictures.catalogue import FIGURES
+
+    try:
+        data = xarray.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError) as error:
+        raise InputError(f"sources must be folders of runs or NetCDF files, but '{path}' cannot be read: {error}") from None
+    name = figure_of(data)
+    if name in FIGURES:
+        entry = FIGURES[name]
+        return data, Kind(frozenset(), entry.caption, entry.build, lambda data: [])
+    for kind in KINDS.values():
+        if kind.variables <= set(data.variables):
+            return data, kind
+    raise InputError(f"sources must hold what a command of genmem wrote, but '{path}' holds {', '.join(data.variables)}")

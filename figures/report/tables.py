@@ -1,0 +1,149 @@
+"""The report's tables: runs and their times, laws, claims, configs; each a list of rows of text."""
+
+import dataclasses
+import math
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from genmem.empirics.analysis.measure import Measurement, RunTimes, Time
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.records.overview import progress_of
+from genmem.empirics.tables.tables import joint_laws
+from genmem.empirics.training.plan import duration
+from genmem.figures.report.findings import SYMBOLS, percent, steps
+
+if TYPE_CHECKING:
+    from genmem.empirics.analysis.claims import Finding
+    from genmem.empirics.analysis.comparison import ExponentRow, Free, Residual
+    from genmem.empirics.analysis.laws import Estimate, Exponent
+    from genmem.empirics.records.runs import RunRecord
+
+Rows = list[dict[str, str]]
+_FACTORS = {"n": "n", "W": "W", "B": "B", "eta": "η"}
+
+
+def run_rows(records: Sequence["RunRecord"], measurement: Measurement | None) -> Rows:
+    """One row for each run: its config, its times in optimizer steps ("> s" if not yet at step s), copies at its end."""
+    times = {run.record.key: run for run in measurement.runs} if measurement is not None else {}
+    rows = []
+    for record in records:
+        c, progress = record.config, progress_of(record)
+        row = {"run": record.key, "n": f"{c.n:,}", "W": str(c.width), "B": str(c.batch_size), "η": f"{c.learning_rate:g}"}
+        row |= {"half": c.half} if any(each.config.half != "all" for each in records) else {}
+        row |= {"seed": str(c.seed), **_times(times.get(record.key))}
+        copies = record.f_mem[-1] if len(record.steps) else math.nan
+        row |= {"copies at the end": "–" if math.isnan(copies) else percent(copies)}
+        rows.append(row | {"step": steps(progress.step), "time": duration(progress.wall_time), "status": progress.status})
+    return rows
+
+
+def law_rows(measurement: Measurement) -> Rows:
+    """One row for each time: its exponents in whatever varies, with 95 % intervals, and the factor of spread left."""
+    laws = joint_laws(measurement)
+    known = [name for name in _FACTORS if any(not math.isnan(laws[event].exponents[name].value) for event in SYMBOLS)]
+    rows = []
+    for event, symbol in SYMBOLS.items():
+        law = laws[event]
+        row = {"time": symbol} | {f"exponent in {_FACTORS[name]}": _exponent(law.exponents[name]) for name in known}
+        fit = next(iter(law.exponents.values()))
+        spread = "–" if math.isnan(law.spread) else f"{math.exp(law.spread):.2f}"
+        rows.append(row | {"spread left, factor": spread, "runs": str(fit.runs), "of these censored": str(fit.censored)})
+    return rows if known else []
+
+
+def claim_rows(findings: Sequence["Finding"]) -> Rows:
+    """One row for each published claim: claimed, measured with its 95 % interval, verdict."""
+    return [
+        {
+            "claimed": row.claimed,
+            "verdict": row.verdict,
+            "measured": row.quantity,
+            "value": "–" if math.isnan(row.value) else f"{row.value:.2f}",
+            "95 % interval": "–" if math.isnan(row.value) else f"{row.low:.2f} to {row.high:.2f}",
+            "runs": str(row.runs),
+            "note": row.note,
+        }
+        for row in findings
+    ]
+
+
+def exponent_rows(rows: Sequence["ExponentRow"]) -> Rows:
+    """Exponents of the measured times beside those of the predicted ones and those of the asymptotic law."""
+    return [
+        {
+            "exponent": f"{SYMBOLS[row.event]} in {row.factor}",
+            "measured": _exponent(row.measured),
+            "theory for these runs": _exponent(row.predicted),
+            "verdict": row.verdict,
+            "law": f"{row.law:g}" if math.isfinite(row.law) else "–",
+            "verdict on the law": row.verdict_on_law,
+            "runs": str(row.runs),
+            "of these censored": str(row.censored),
+        }
+        for row in rows
+    ]
+
+
+def residual_rows(rows: Sequence["Residual"]) -> Rows:
+    """Each measured time beside the mapped prediction, in optimizer steps."""
+    return [
+        {
+            "run": row.run.record.key,
+            "n": f"{row.run.record.config.n:,}",
+            "W": str(row.run.record.config.width),
+            "time": SYMBOLS[row.event],
+            "measured": _time(Time(row.measured, row.censored)),
+            "predicted": steps(row.predicted) if math.isfinite(row.predicted) else "never",
+            "ratio": "> " * row.censored + f"{row.factor:.2f}" if math.isfinite(row.predicted) else "–",
+        }
+        for row in rows
+    ]
+
+
+def free_rows(rows: Sequence["Free"]) -> Rows:
+    """Times of random-features runs beside the closed form, in units of tau."""
+    return [
+        {
+            "run": row.run.key,
+            "time": SYMBOLS[row.event],
+            "measured": f"{row.measured:.4g}" if math.isfinite(row.measured) else "not within the run",
+            "95 % interval": " to ".join(f"{end:.4g}" if math.isfinite(end) else "later" for end in row.interval),
+            "finite networks": f"{row.finite:.4g}",
+            "closed form": f"{row.predicted:.4g}",
+            "verdict": row.verdict,
+        }
+        for row in rows
+    ]
+
+
+def command_rows(records: Sequence["RunRecord"]) -> Rows:
+    """The command that makes each run."""
+    return [{"run": record.key, "command": train_command(record.config)} for record in records]
+
+
+def train_command(config: TrainConfig) -> str:
+    """`genmem train` with the flags that differ from the defaults."""
+    words = ["genmem", "train"]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default:
+            continue
+        flag = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return shlex.join(words)
+
+
+def _times(run: RunTimes | None) -> dict[str, str]:
+    return {symbol: "–" if run is None else _time(getattr(run, event)) for event, symbol in SYMBOLS.items()}
+
+
+def _time(time: Time) -> str:
+    return ("> " if time.censored else "") + steps(time.value)
+
+
+def _exponent(fit: "Exponent | Estimate") -> str:
+    return "–" if math.isnan(fit.value) else f"{fit.value:.2f} ({fit.low:.2f} to {fit.high:.2f})"

@@ -1,0 +1,48 @@
+"""The flags that say what is learned, and through which nonlinearity: what the command line makes a Problem of."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genmem.theory.problem import Problem
+
+
+@dataclass(frozen=True)
+class ProblemFlags:
+    """What is learned, and through which nonlinearity."""
+
+    t: float = 0.1
+    """Diffusion (Ornstein-Uhlenbeck) time at which the score is learned; the noise variance is 1 - exp(-2t)."""
+    activation: str = "tanh"
+    """Activation of the random features: tanh, erf, arctan or sin."""
+    eigenvalues: tuple[float, ...] = (1.0,)
+    """Eigenvalues of the data's covariance."""
+    weights: tuple[float, ...] = ()
+    """Weight of each eigenvalue, summing to one; equal weights if not given."""
+    copies: float = math.inf
+    """Noise copies of each training point, drawn once; inf averages the noise exactly, as fresh noise does."""
+    ridge: float = 0.0
+    """Weight lambda of the penalty Delta |A|^2 lambda / (p d)."""
+
+    def problem(self, **sizes: float) -> "Problem":
+        """The problem, of a network and data of these `sizes` (psi_n, psi_p), if any matter."""
+        from genmem.theory import Spectrum
+        from genmem.theory.problem import Problem
+
+        spectrum = Spectrum(self.eigenvalues, self.weights or None)
+        return Problem(t=self.t, activation=self.activation, spectrum=spectrum, copies=self.copies, ridge=self.ridge, **sizes)
+
+
+@dataclass(frozen=True)
+class NetworkFlags(ProblemFlags):
+    """A random-features score network and the data it learns from."""
+
+    psi_n: float = 8.0
+    """Training points per dimension, n / d."""
+    psi_p: float = 16.0
+    """Hidden units per dimension, p / d."""
+
+    def sized(self) -> "Problem":
+        """The problem with the flags' sizes."""
+        return self.problem(psi_n=self.psi_n, psi_p=self.psi_p)

@@ -1,0 +1,79 @@
+"""The commands of this package, mounted by genmem.py."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genmem.commands.flags import NetworkFlags
+from genmem.shared.files import save_dataset, writable_file
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def predict(network: NetworkFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
+    """Predict the learning curves and the times of generalization and memorization in closed form.
+
+    Prints the train loss, the test loss, and the score error with its two parts bias^2 and variance against the
+    training time tau (steps x learning rate / d^2), then tau_gen, tau_mem and tau_gap.
+
+    Args:
+        network: The network and its data.
+        tau: Training times, increasing; by default 96 of them around the window from tau_gen to tau_mem.
+        json: Print one JSON object with all values instead of the tables.
+        out: Also save the curves to this NetCDF file (.nc).
+    """
+    if out is not None:
+        writable_file("out", out, ".nc")
+    from genmem.theory.model import RandomFeatures
+    from genmem.theory.prediction import prediction
+
+    curves = prediction(RandomFeatures.of(network.sized()), tau)
+    if out is not None:
+        save_dataset(curves, out)
+    print(as_json(curves) if json else as_table(curves))
+
+
+def as_json(curves: "xarray.Dataset") -> str:
+    """The curves and their attributes as one JSON object; an infinite time is null."""
+    from genmem.theory.prediction import LOSSES
+
+    values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, "modes", "target_modes")}
+    attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curves.attrs.items()}
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in attributes.items()
+    }
+    return json.dumps({**finite, **values}, allow_nan=False)
+
+
+def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
+    """A table of at most `rows` evenly chosen training times, and the three times below it."""
+    import numpy as np
+
+    from genmem.theory.prediction import LOSSES
+
+    headings = ("train loss", "test loss", "score error", "bias^2", "variance")
+    lines = [f"{'tau':>11} " + " ".join(f"{heading:>11}" for heading in headings)]
+    shown = np.unique(np.linspace(0, curves.tau.size - 1, min(rows, curves.tau.size)).round().astype(int))
+    for k in shown:
+        tau, train, test, *parts = (float(curves[name][k]) for name in ("tau", *LOSSES))
+        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} " + " ".join(f"{part:11.4g}" for part in parts))
+    return "\n".join(lines + ["", *times_lines(curves.attrs)])
+
+
+def times_lines(times: dict) -> list[str]:
+    """The three times of `times` (tau_gen, tau_mem, tau_gap) with what each means."""
+    meaning = {
+        "tau_gen": "the test loss is within 5 % of its best: the network generalizes",
+        "tau_mem": "the test loss has risen by 10 % of its fall: the network memorizes",
+        "tau_gap": "test and train loss have parted by 10 % of the fall",
+    }
+    lines = [f"{name} = {times[name]:<9.4g}  {text}" for name, text in meaning.items()]
+    if math.isinf(times["tau_mem"]):
+        lines.append("tau_mem is infinite: this network is too small to memorize, however long it is trained")
+    return lines
+
+
+COMMANDS = {"predict": predict}

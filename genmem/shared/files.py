@@ -1,0 +1,56 @@
+"""Files a command writes: refused before the work if they cannot be written, then written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genmem.shared.errors import InputError
+
+
+def writable_file(name: str, path: Path, suffix: str) -> Path:
+    """Return `path` if a file whose name ends in `suffix` can be made there, else raise InputError; leaves nothing.
+
+    Folders on the way may still be missing.
+    """
+    if path.suffix != suffix or path.is_dir():
+        raise InputError(f"{name} must be a file name that ends in {suffix}, but '{path}' was given")
+    _probe(name, path, path.parent)
+    return path
+
+
+def writable_folder(name: str, path: Path) -> Path:
+    """Return `path` if files can be made in that folder, which may be missing yet, else raise InputError."""
+    _probe(name, path, path)
+    return path
+
+
+def _probe(name: str, path: Path, folder: Path) -> None:
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        # Asking for permission is not enough: a full or read-only disk, or the superuser, gets a yes.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror
+        raise InputError(f"{name} must be a path that can be written, but '{path}' was given: {reason}") from None
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; it takes the place of `path` when the block ends well and vanishes when it does not."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_dataset(dataset, path: Path) -> None:
+    """Write an xarray Dataset as NetCDF, whole or not at all, with the folders on the way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as part:
+        dataset.to_netcdf(part, engine="h5netcdf")

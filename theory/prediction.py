@@ -1,0 +1,48 @@
+"""The learning curves and the times of one network as one labelled table."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genmem.shared.errors import InputError, positive
+from genmem.theory.model import RandomFeatures
+
+if TYPE_CHECKING:
+    import xarray
+
+# The curves of LearningCurves that are predicted: losses, then the score error and its two parts.
+LOSSES = ("train", "test", "score", "bias", "variance")
+
+
+def prediction(model: RandomFeatures, tau: tuple[float, ...] = ()) -> "xarray.Dataset":
+    """Learning curves over dimension tau (default: `window` of 96 times), with the times and the inputs as attributes.
+
+    Variables of LearningCurves: train, test, score, bias (of the mean score, squared) and variance, shape (K,), and
+    modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap and the model's inputs. Raises
+    InputError unless the times are positive and increasing, SolverError if the equations could not be solved.
+    """
+    import xarray
+
+    times = model.timescales()
+    grid = training_times(tau) if tau else window(times.gen, times.mem)
+    curves = model.learning_curves(grid)
+    return xarray.Dataset(
+        {name: ("tau", np.asarray(getattr(curves, name))) for name in LOSSES}
+        | {"modes": (("tau", "eigenvalue"), curves.modes), "target_modes": ("eigenvalue", model.target_modes)},
+        coords={"tau": grid, "eigenvalue": model.spectrum.eigenvalues},
+        attrs={"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap, **model.sized_inputs()},
+    )
+
+
+def training_times(tau: tuple[float, ...]) -> np.ndarray:
+    """The user's training times as an array; InputError unless they are positive, finite and increasing."""
+    times = np.array([positive("tau", value) for value in tau])
+    if np.any(np.diff(times) <= 0):
+        raise InputError(f"tau must increase, but {', '.join(f'{value:g}' for value in tau)} was given")
+    return times
+
+
+def window(gen: float, mem: float, points: int = 96) -> np.ndarray:
+    """Log-spaced training times from well before tau_gen to well after tau_mem, or to 1000 tau_gen if that is inf."""
+    return np.geomspace(gen / 100, 10 * (mem if math.isfinite(mem) else 100 * gen), points)
