@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray
 
-import genmem
+import genmem.__main__
 from genmem.theory import RandomFeatures, Spectrum
 from genmem.theory.prediction import LOSSES
 from tests.tolerances import PRINTED
@@ -26,7 +26,7 @@ def run(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(sys, "argv", ["genmem", *map(str, arguments)])
         code = 0
         try:
-            genmem.main()
+            genmem.__main__.main()
         except SystemExit as stop:
             code = stop.code
         return code, *capsys.readouterr()
@@ -37,8 +37,8 @@ def run(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
 def test_help_loads_nothing_heavy(arguments):
     code = (
-        f"import sys, genmem\nsys.argv = {['genmem', *arguments, '--help']!r}\n"
-        "try:\n    genmem.main()\nfinally:\n"
+        f"import sys, genmem.__main__\nsys.argv = {['genmem', *arguments, '--help']!r}\n"
+        "try:\n    genmem.__main__.main()\nfinally:\n"
         f"    print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

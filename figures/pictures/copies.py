@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from genmem.figures.pictures import style
+from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def double_descent(
     from genmem.theory import simulate
 
     def network(m: float, p: float):
-        return replace(problem, copies=float(m)).network(PSI_N, p)
+        return RandomFeatures.of(replace(problem, copies=float(m)), PSI_N, p)
 
     constants = network(np.inf, 1.0).constants
     unit = 10 ** np.floor(-np.log10(constants.delta * constants.s2))

@@ -18,7 +18,9 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from genmem.figures.pictures import style
+from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
+from genmem.theory.spectra import Spectrum
 
 if TYPE_CHECKING:
     import xarray
@@ -51,7 +53,7 @@ def calculate(problem: Problem) -> "xarray.Dataset":
         "digits": _variances(pool),
     }
     data = modes_of(problem, eigenvalues, PSI_N, PSI_P)
-    of_digits = replace(problem, eigenvalues=tuple(eigenvalues["digits"]), weights=()).network(PSI_N, PSI_P)
+    of_digits = RandomFeatures.of(replace(problem, spectrum=Spectrum(eigenvalues["digits"])), PSI_N, PSI_P)
     n = round(PSI_N * pool.shape[1])
     run = simulate(of_digits, seed=0, tau=data.tau.values, data=pool[:n], held_out=held_out, draws=2)
     noised = of_digits.constants.signal * _variances(held_out) + of_digits.constants.delta
@@ -74,7 +76,7 @@ def modes_of(
     import xarray
 
     models = [
-        replace(problem, eigenvalues=tuple(values), weights=()).network(psi_n, psi_p) for values in eigenvalues.values()
+        RandomFeatures.of(replace(problem, spectrum=Spectrum(values)), psi_n, psi_p) for values in eigenvalues.values()
     ]
     noised = np.concatenate([-1 / model.target_modes for model in models])
     limit = np.concatenate([np.log(2) / (2 * model.constants.b2) * -model.target_modes for model in models])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from genmem.figures.explorer.plane import LEVELS, PIXELS, PSI, Problem, Regimes, centres
-from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory import RandomFeatures
 from genmem.theory.phases import classify
 
 TAU = 1000.0
-PROBLEM = Problem(0.1, np.inf, "tanh", Spectrum())
+PROBLEM = Problem()
 
 
 def refined(problem: Problem, points: int) -> Regimes:
@@ -28,7 +28,7 @@ def exact(problem: Problem, cells: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("points", "wrong"), [(5, 0.12), (9, 0.06), (17, 0.02)])
 @pytest.mark.parametrize("copies", [np.inf, 2.0])
 def test_phases_are_those_of_the_theory_but_for_a_share_that_falls(points, wrong, copies):
-    problem = Problem(0.1, copies, "tanh", Spectrum())
+    problem = Problem(copies=copies)
     cells = np.random.default_rng(0).integers(PIXELS, size=(100, 2))
     phase = refined(problem, points).at(TAU).phase[tuple(cells.T)]
     truth = exact(problem, cells)
@@ -56,7 +56,8 @@ def test_the_training_time_moves_the_phases_but_not_the_contours():
 
 def test_no_point_is_computed_twice(monkeypatch):
     asked = []
-    monkeypatch.setattr(Problem, "network", lambda problem, *psi, plain=Problem.network: asked.append(psi) or plain(problem, *psi))
+    plain = RandomFeatures.of
+    monkeypatch.setattr(RandomFeatures, "of", lambda problem, *psi: asked.append(psi) or plain(problem, *psi))
     regimes = refined(PROBLEM, 9)
     assert len(asked) == len(set(asked)) == 81 and not regimes.finished
     psi = 2 ** np.linspace(*PSI, 9)
