@@ -1,20 +1,24 @@
 """The front door: every command answers quickly; what is wrong is refused in one sentence, and nothing is written."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
 
-import genmem.__main__
+import genmem
+from genmem import commands
+from genmem.__main__ import main
+from genmem.commands import NAMES
 from genmem.theory import RandomFeatures, Spectrum
 from genmem.theory.prediction import LOSSES
 from tests.tolerances import PRINTED
 
-HEAVY = ("torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh")
-COMMANDS = ("predict", "phase-diagram", "simulate", "overlay", "demo", "explore")
+HEAVY = {"torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh", "dask"}
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def run(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(sys, "argv", ["genmem", *map(str, arguments)])
         code = 0
         try:
-            genmem.__main__.main()
+            main()
         except SystemExit as stop:
             code = stop.code
         return code, *capsys.readouterr()
@@ -34,20 +38,52 @@ def run(monkeypatch, tmp_path, capsys):
     return call
 
 
-@pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)])
-def test_help_loads_nothing_heavy(arguments):
-    code = (
-        f"import sys, genmem.__main__\nsys.argv = {['genmem', *arguments, '--help']!r}\n"
-        "try:\n    genmem.__main__.main()\nfinally:\n"
-        f"    print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert result.stdout.rstrip().endswith("LOADED []") and "usage: genmem" in result.stdout
+def test_help_loads_nothing_heavy():
+    """Each command's help, one after another in one process; the overview does without the parser too."""
+    code = f"""
+import sys
+from genmem.__main__ import main
+def loaded():
+    return sorted({HEAVY!r} & sys.modules.keys())
+for arguments in {[[], *([name] for name in NAMES)]!r}:
+    sys.argv = ["genmem", *arguments, "--help"]
+    try:
+        main()
+    except SystemExit:
+        pass
+    if not arguments:
+        print("OVERVIEW", loaded(), "tyro" in sys.modules, "numpy" in sys.modules)
+print("LOADED", loaded())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.endswith("LOADED []\n") and "OVERVIEW [] False False\n" in result.stdout
+    for name in NAMES:
+        assert f"usage: genmem {name} " in result.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_stands_in_the_overview_and_in_a_module_of_its_name(run):
+    code, output, _ = run()
+    assert code == 0 and all(re.search(rf"^  {name}  +\w", output, re.M) for name in NAMES)
+    modules = {path.stem for path in (Path(commands.__file__).parent).glob("*.py")}
+    assert modules - {"__init__", "flags"} == {name.replace("-", "_") for name in NAMES}
+
+
+def test_the_package_is_a_command_too(tmp_path):
+    module = subprocess.run([sys.executable, "-m", "genmem", "--version"], capture_output=True, text=True, cwd=tmp_path)
+    assert module.stdout == f"genmem {genmem.__version__}\n" and module.returncode == 0
+
+
+@pytest.mark.parametrize(("word", "meant"), [("prdict", "predict"), ("phase_diagram", "phase-diagram"), ("--verson", "")])
+def test_a_mistyped_command_is_told_the_nearest(run, word, meant):
+    code, output, errors = run(word, "--psi-n", 3)
+    assert code == 2 and output == "" and errors.count("\n") == 1
+    assert f"{word!r} was given" in errors and ("did you mean" in errors) == bool(meant) and repr(meant) in errors + "''"
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_flag_is_refused(run, name, tmp_path):
-    code, _, errors = run(name, *(["runs"] if name == "overlay" else []), "--no-such-flag", "1")
+    places = {"stopping": ["runs"], "closed-form": ["run"], "export": ["runs", "copies"]}.get(name, [])
+    code, _, errors = run(name, *places, "--no-such-flag", "1")
     assert code == 2 and "no-such-flag" in errors
     assert not list(tmp_path.iterdir())
 

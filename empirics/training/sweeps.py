@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records import runs
-from genmem.shared.errors import InputError, count
+from genmem.shared.errors import Failure, InputError, count
 
 if TYPE_CHECKING:
     from genmem.empirics.training.estimate import Cost
@@ -33,7 +33,7 @@ _FREE_SECONDS = 60
 _one_run_per_process = threading.Lock()
 
 
-class SweepError(RuntimeError):
+class SweepError(Failure):
     """Some runs failed; the message says which and why. The others finished."""
 
 

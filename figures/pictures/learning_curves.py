@@ -17,7 +17,7 @@ LABELS = {"train": "train loss", "test": "test loss", "score": "score error"}
 
 @style.styled
 def build(curves: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
-    """Draw a prediction (see genmem.commands.theory.prediction): losses and score error, times marked.
+    """Draw a prediction (see genmem.theory.prediction): losses and score error, times marked.
 
     curves: train, test and score over dimension tau, and attributes tau_gen, tau_mem, tau_gap, all in
     steps x learning rate / d^2.

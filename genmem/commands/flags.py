@@ -1,11 +1,14 @@
-"""The flags that say what is learned, and through which nonlinearity: what the command line makes a Problem of."""
+"""What several commands share: the flags that say what is learned, where runs are kept, and the line of files."""
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from genmem.theory.problem import Problem
+
+RUNS_ROOT = Path("out/runs")
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,8 @@ class NetworkFlags(ProblemFlags):
     def sized(self) -> "Problem":
         """The problem with the flags' sizes."""
         return self.problem(psi_n=self.psi_n, psi_p=self.psi_p)
+
+
+def print_written(*paths: Path) -> None:
+    """Say which files were written."""
+    print("written: " + ", ".join(str(path) for path in paths))

@@ -9,7 +9,11 @@ class InputError(ValueError):
     """A mistake in the input. The command line prints its sentence and exits with code 2."""
 
 
-class SolverError(RuntimeError):
+class Failure(RuntimeError):
+    """Work that could not be done although the input is right. The command line prints its sentence and exits with 1."""
+
+
+class SolverError(Failure):
     """The self-consistent equations could not be solved at the given parameters; the message says where."""
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from genmem.commands.empirics import stopping
+from genmem.commands.stopping import stopping
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.analysis.replay import replay
 from genmem.empirics.config import TrainConfig

@@ -6,7 +6,7 @@ import pytest
 import xarray
 from PIL import Image
 
-from genmem.commands import figures as commands
+from genmem.commands import command
 from genmem.empirics.records.runs import find
 from genmem.figures.pictures import catalogue, learning_curves, style
 from genmem.shared.errors import InputError
@@ -34,7 +34,7 @@ def entry(monkeypatch):
 
 
 def test_the_command_offers_the_figures_that_exist():
-    offered = typing.get_args(commands.figures.__annotations__["name"])
+    offered = typing.get_args(command("figures").__annotations__["name"])
     assert offered == ("all", *catalogue.FIGURES)
 
 

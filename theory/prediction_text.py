@@ -1,44 +1,19 @@
-"""The commands of this package, mounted by genmem.py."""
+"""A prediction as text: JSON for programs, a table and the three times for readers."""
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmem.commands.flags import NetworkFlags
-from genmem.shared.files import save_dataset, writable_file
+import numpy as np
+
+from genmem.theory.prediction import LOSSES
 
 if TYPE_CHECKING:
     import xarray
 
 
-def predict(network: NetworkFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
-    """Predict the learning curves and the times of generalization and memorization in closed form.
-
-    Prints the train loss, the test loss, and the score error with its two parts bias^2 and variance against the
-    training time tau (steps x learning rate / d^2), then tau_gen, tau_mem and tau_gap.
-
-    Args:
-        network: The network and its data.
-        tau: Training times, increasing; by default 96 of them around the window from tau_gen to tau_mem.
-        json: Print one JSON object with all values instead of the tables.
-        out: Also save the curves to this NetCDF file (.nc).
-    """
-    if out is not None:
-        writable_file("out", out, ".nc")
-    from genmem.theory.model import RandomFeatures
-    from genmem.theory.prediction import prediction
-
-    curves = prediction(RandomFeatures.of(network.sized()), tau)
-    if out is not None:
-        save_dataset(curves, out)
-    print(as_json(curves) if json else as_table(curves))
-
-
 def as_json(curves: "xarray.Dataset") -> str:
     """The curves and their attributes as one JSON object; an infinite time is null."""
-    from genmem.theory.prediction import LOSSES
-
     values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, "modes", "target_modes")}
     attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curves.attrs.items()}
     finite = {
@@ -50,10 +25,6 @@ def as_json(curves: "xarray.Dataset") -> str:
 
 def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
     """A table of at most `rows` evenly chosen training times, and the three times below it."""
-    import numpy as np
-
-    from genmem.theory.prediction import LOSSES
-
     headings = ("train loss", "test loss", "score error", "bias^2", "variance")
     lines = [f"{'tau':>11} " + " ".join(f"{heading:>11}" for heading in headings)]
     shown = np.unique(np.linspace(0, curves.tau.size - 1, min(rows, curves.tau.size)).round().astype(int))
@@ -74,6 +45,3 @@ def times_lines(times: dict) -> list[str]:
     if math.isinf(times["tau_mem"]):
         lines.append("tau_mem is infinite: this network is too small to memorize, however long it is trained")
     return lines
-
-
-COMMANDS = {"predict": predict}

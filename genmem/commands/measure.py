@@ -1,0 +1,75 @@
+"""`genmem measure`: the times of recorded runs."""
+
+from pathlib import Path
+
+from genmem.commands.flags import RUNS_ROOT
+from genmem.shared.errors import InputError
+from genmem.shared.files import writable_file, written_whole
+
+
+def measure(
+    runs_root: Path = RUNS_ROOT,
+    /,
+    quality: bool = False,
+    claims: bool = False,
+    features: str = "random-conv",
+    t: float | None = None,
+    floor: bool = False,
+    json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Print tau_gen, tau_gap, tau_mem and tau_copy of a set of runs, and how they grow with n, W, B and eta.
+
+    Args:
+        runs_root: folder of runs, as `genmem train --out` makes it.
+        quality: also print when samples are good, how good they get before copies appear, and how fast copies come.
+            What this needs of each milestone is computed once and kept with the run.
+        claims: also print the table of published claims: claimed, measured, agrees or not.
+        features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE or resnet50:FILE.
+        t: diffusion time of the losses that define the times; by default each run's first.
+        floor: let tau_gen be the time at which the best test loss of all runs on the same data is approached.
+        json: print JSON.
+        out: also write the JSON to this file.
+    """
+    from tqdm.auto import tqdm
+
+    from genmem.empirics.analysis.claims import find_all
+    from genmem.empirics.analysis.measure import measure as measure_runs
+    from genmem.empirics.analysis.measure import memorization_rate
+    from genmem.empirics.analysis.quality import quality_of
+    from genmem.empirics.records import runs
+    from genmem.empirics.samples.features import feature_space
+    from genmem.empirics.tables import tables
+
+    if out is not None:
+        writable_file("out", out, ".json")
+    space = feature_space(features)
+    records = runs.find(runs_root)
+    if not records:
+        raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
+    measurement = measure_runs(records, t, floor)
+    intervals = tables.intervals_of(measurement)
+    with_samples = [run.record for run in measurement.runs if run.record.config.samples]
+    qualities, rates, ends, findings = [], [], [], None
+    if quality:
+        for record in tqdm(with_samples, desc="samples", unit="run", disable=None):
+            for distance in ("swd", "fid"):
+                qualities.append(quality_of(record, distance, space))
+                rates.append(memorization_rate(record))
+        ends = tables.endings(with_samples, space)
+    if claims:
+        with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
+            findings = find_all(records, space, t, bar.update)
+    text = tables.as_json(measurement, intervals, qualities, rates, ends, findings, space.name)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(out) as part:
+            part.write_text(text + "\n")
+    if json:
+        return print(text)
+    print(tables.times_table(measurement, intervals))
+    if qualities:
+        print(f"\n{tables.quality_table(qualities, rates, space.name)}")
+        print(f"\n{tables.endings_table(with_samples, ends, space.name)}")
+    if findings is not None:
+        print(f"\n{tables.claims_table(findings, space.name)}")

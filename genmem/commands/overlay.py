@@ -1,0 +1,42 @@
+"""`genmem overlay`: measured times over predicted ones."""
+
+from pathlib import Path
+
+from genmem.commands.flags import RUNS_ROOT, print_written
+from genmem.shared.files import save_dataset, writable_file
+
+
+def overlay(
+    runs: Path = RUNS_ROOT,
+    /,
+    t: float | None = None,
+    psi_p: float | None = None,
+    out: Path = Path("out/overlay.nc"),
+) -> None:
+    """Lay the measured times of a set of runs over the predicted ones.
+
+    The theory knows n/d and the covariance of the images. What stands for the network's size (psi_p) and the optimizer
+    steps in one unit of the theory's time are fitted, and stated; exponents in n do not depend on the latter. Prints
+    tables, saves them as NetCDF, and a figure (PDF and PNG) beside it.
+
+    Args:
+        runs: Folder of recorded runs that differ in n and seed alone.
+        t: Diffusion time of the losses that define the times; the runs' first by default.
+        psi_p: Hidden units per dimension that stand for the network; fitted by default.
+        out: The NetCDF file to write (.nc).
+    """
+    writable_file("out", out, ".nc")
+
+    from genmem.empirics.records.runs import find
+    from genmem.figures.pictures import style
+    from genmem.figures.pictures.comparison import compare
+    from genmem.figures.pictures.overlay import build
+    from genmem.figures.report import findings
+
+    data = compare(find(runs), t, psi_p)
+    save_dataset(data, out)
+    for table in (findings.measured_table(data), findings.ratio_table(data)):
+        print(findings.text_table(table) + "\n")
+    for sentence in findings.overlaid(data):
+        print(sentence)
+    print_written(out, *style.save(build(data), out))

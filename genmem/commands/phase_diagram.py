@@ -1,0 +1,43 @@
+"""`genmem phase-diagram`: where a network generalizes and where it memorizes."""
+
+from pathlib import Path
+
+from genmem.commands.flags import ProblemFlags, print_written
+from genmem.figures.pictures.calculations import Floor, GridFlags, regimes
+from genmem.shared.errors import InputError
+from genmem.shared.files import save_dataset, writable_file
+
+
+def phase_diagram(
+    problem: ProblemFlags,
+    grid: GridFlags,
+    tau: tuple[float, ...] = (1000.0,),
+    floor: Floor = "minimum",
+    out: Path = Path("out/phase_diagram.nc"),
+) -> None:
+    """Map where a network generalizes and where it memorizes, over its size and the number of training points.
+
+    Saves tau_gen, tau_mem, tau_gap, the phase at each training time tau and the lines between the phases as NetCDF, and a
+    figure (PDF and PNG, for one column and for two) beside it. Interrupted, it leaves the finished rows beside `out`,
+    and the same command goes on.
+
+    Args:
+        problem: What is learned.
+        grid: Where.
+        tau: Training times at which the phases are drawn, increasing, in steps x learning rate / d^2.
+        floor: The test loss that counts as generalization: within 5 % of the curve's own minimum, or of the Bayes loss,
+            which few training points never reach (no generalization).
+        out: The NetCDF file to write (.nc).
+    """
+    writable_file("out", out, ".nc")
+    if not tau:
+        raise InputError("tau must be one training time or more, but none was given")
+    diagram = regimes(problem.problem(), grid, tau if len(tau) > 1 else tau[0], floor, out.with_suffix(".rows.npz"))
+    save_dataset(diagram, out)
+
+    from genmem.figures.pictures import style
+    from genmem.figures.pictures.phase_diagram import build
+    from genmem.figures.report import findings
+
+    print("\n".join(findings.phases(diagram)))
+    print_written(out, *style.save_both(build, diagram, out))

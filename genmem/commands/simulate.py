@@ -1,0 +1,41 @@
+"""`genmem simulate`: one finite network beside the prediction."""
+
+from pathlib import Path
+
+from genmem.commands.flags import NetworkFlags, print_written
+from genmem.figures.pictures.calculations import finite_network
+from genmem.shared.errors import count
+from genmem.shared.files import save_dataset, writable_file
+
+
+def simulate(network: NetworkFlags, d: int = 100, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
+    """Simulate one finite network exactly and lay it over the prediction.
+
+    Prints what it will cost, then both side by side; saves them as NetCDF, and a figure (PDF and PNG, for one
+    column and for two) beside it.
+
+    Args:
+        network: The network and its data.
+        d: Dimension of the data; the network has psi_p d hidden units and psi_n d training points.
+        seed: Seed of the one draw of weights and data.
+        out: The NetCDF file to write (.nc).
+    """
+    writable_file("out", out, ".nc")
+
+    count("seed", seed, least=0)
+
+    from genmem.theory import RandomFeatures, cost
+    from genmem.theory.prediction_text import as_table
+
+    model = RandomFeatures.of(network.sized())
+    print(cost(model, d).describe(), flush=True)
+    data = finite_network(model, d, seed)
+    save_dataset(data, out)
+
+    from genmem.figures.pictures import style
+    from genmem.figures.pictures.simulation import build
+    from genmem.figures.report import findings
+
+    print(as_table(data))
+    print(findings.simulated(data))
+    print_written(out, *style.save_both(build, data, out))

@@ -1,0 +1,67 @@
+"""`genmem sweep`: many runs."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from genmem.commands.flags import RUNS_ROOT
+from genmem.empirics.config import TrainConfig
+from genmem.empirics.training.grids import Grid
+from genmem.empirics.training.presets import PRESETS, Preset
+from genmem.shared.errors import InputError, count
+from genmem.shared.files import writable_folder
+
+
+def sweep(
+    preset: Preset | None = None,
+    grid: Grid = Grid(),
+    config: TrainConfig = TrainConfig(),
+    out: Path = RUNS_ROOT,
+    workers: int = 2,
+    scheduler: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Train a grid of runs, or a preset, after saying what will run, how long it takes and how much disk.
+
+    Finished runs are not repeated; stopped ones, and those whose worker was killed, go on from their last checkpoint,
+    now or when the same command is given again. `genmem runs` shows how far each is.
+
+    Args:
+        preset: a set of runs with a name; of the other values of a run only `data` may then be given.
+        grid: the values that differ between the runs.
+        config: the values that all runs share.
+        out: folder of all runs.
+        workers: processes on this machine, one run at a time and one thread each.
+        scheduler: address of a Dask scheduler, as tcp://host:8786; the runs then go to its workers, which share the
+            folder `out`.
+        dry_run: stop before training.
+    """
+    from genmem.empirics.training import plan
+    from genmem.empirics.training.sweeps import ended, measured_costs, run_all
+
+    configs = _configs(preset, grid, config)
+    count("workers", workers)
+    writable_folder("out", out)
+    waiting = [each for each in configs if not ended(out / each.key)]
+    if waiting:
+        where = "this machine, as busy as it is now" if scheduler is None else f"a worker of {scheduler}"
+        print(f"timing a few steps on {where} ...", file=sys.stderr)
+        costs, workers = measured_costs(waiting, workers, scheduler)
+        print(f"{len(waiting)} runs to do, {len(configs) - len(waiting)} done in {out}")
+        print(plan.plan_table(waiting, costs, workers), flush=True)
+        plan.check_disk(out, costs)
+    if dry_run:
+        return
+    records = run_all(configs, out, workers, scheduler=scheduler)
+    print(f"{len(records)} runs recorded in {out}; next: genmem measure {out}")
+
+
+def _configs(preset: str | None, grid: Grid, config: TrainConfig) -> list[TrainConfig]:
+    if preset is None:
+        return grid.configs(config)
+    if grid != Grid() or config != TrainConfig(data=config.data):
+        raise InputError(f"preset {preset} fixes all values of its runs but data, and others were given")
+    configs = PRESETS[preset]
+    if config.data == TrainConfig.data:
+        return configs
+    return [dataclasses.replace(each, data=config.data) for each in configs]
