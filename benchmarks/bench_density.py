@@ -18,7 +18,7 @@ OPTIONS = {"xtol": 1e-13, "ftol": 1e-13}
 
 
 def saddle_point(unknowns, z, psi_n, psi_p, constants, lam, w):
-    """The residuals of the two equations at exact noise average (shared theory section 3), as four real numbers."""
+    """The residuals of the two equations at exact noise average (docs/theory.md, section 3), as four real numbers."""
     g, delta = complex(*unknowns[:2]), complex(*unknowns[2:])
     data = constants.signal * constants.a**2 * lam
     strength = data / (1 + delta) + constants.b2

@@ -1,4 +1,4 @@
-"""The Gaussian-equivalence constants of an activation: shared theory section 2, [B] Bonnaire et al. 2505.17638.
+"""The Gaussian-equivalence constants of an activation: docs/theory.md, section 2; Bonnaire et al. (arXiv:2505.17638).
 
 A feature sigma(h), with h Gaussian of variance Gamma^2 = e^{-2t} sigma_x^2 + Delta, acts like a linear part plus two
 independent noises: one that the n noise copies of a data point share (v^2) and one that each copy draws anew (s^2).

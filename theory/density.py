@@ -1,8 +1,9 @@
 """The spectrum of the feature covariance U: density, atoms, bulks with exact edges, and the Stieltjes transform.
 
-The eigenvalues of U are the rates of learning: [B] (arXiv 2505.17638, section 4) reads the generalization and the
-memorization time off its two bulks. genmem.theory.edges finds the gaps; inside a bulk the equations of genmem.theory.resolvent are
-solved on the real axis itself, where Im G > 0 and Im delta_a > 0 single out the one physical solution.
+The eigenvalues of U are the rates of learning: Bonnaire et al. (arXiv:2505.17638, section 4; [B]) read the
+generalization and the memorization time off its two bulks. genmem.theory.edges finds the gaps; inside a bulk the
+equations of genmem.theory.resolvent are solved on the real axis itself, where Im G > 0 and Im delta_a > 0 single out
+the one physical solution.
 """
 
 from dataclasses import dataclass
@@ -70,8 +71,8 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     lambdas: positions >= 0 of any shape; by default 200 in each bulk, dense at its edges. The density is the limit from
     above the real axis: exact, with no width of its own, and 0 outside the bulks.
     Raises InputError for a negative or undefined position, SolverError if the equations could not be solved.
-    Source: [B] for the equations at infinitely many copies, shared theory section 3 for finitely many; edges and masses
-    as in genmem.theory.edges.
+    Source: [B] for the equations at infinitely many copies, docs/theory.md, section 3, for finitely many; edges and
+    masses as in genmem.theory.edges.
 
     >>> from genmem.theory import RandomFeatures
     >>> result = spectrum(RandomFeatures(psi_n=4, psi_p=8, t=0.1))
@@ -113,7 +114,7 @@ def stieltjes(model: RandomFeatures, z) -> np.ndarray:
     """g(z) = (1/p) Tr (U - z)^{-1} in the limit d -> infinity, at complex z of any shape off the spectrum.
 
     Raises InputError for a real z on the spectrum or a value that is not finite, SolverError if the equations could
-    not be solved. Source: shared theory section 3; at infinitely many copies the saddle point of [B].
+    not be solved. Source: docs/theory.md, section 3; at infinitely many copies the saddle point of [B].
 
     >>> from genmem.theory import RandomFeatures
     >>> print(stieltjes(RandomFeatures(psi_n=4, psi_p=8, t=0.1), [-1.0, 1 + 1j]).round(6))

@@ -1,7 +1,7 @@
 """The discrete algorithms on the network of theory.simulate: gradient descent, SGD with fresh noise, momentum, Adam.
 
 The state is A' (p, d), trained from zero on L = 1 + (2/d) Tr b'V + (1/d) Tr b'(U + ridge) b, b = sqrt(Delta / p) A',
-and the losses recorded are exact (shared theory sections 1 and 7). As the learning rate eta goes to zero at fixed
+and the losses recorded are exact (docs/theory.md, sections 1 and 8). As the learning rate eta goes to zero at fixed
 tau = steps x eta / d^2, gradient descent, SGD and momentum approach the gradient flow of `simulate` for the same seed,
 the distance falling like eta.
 """

@@ -1,4 +1,4 @@
-"""Learning curves at any training time from two resolvents on a contour: shared theory sections 4 and 5 (new here).
+"""Learning curves at any training time from two resolvents on a contour: docs/theory.md, sections 4 and 5.
 
 f_tau(U) = -(1/2 pi i) oint e^{-c tau z}/z R(z) dz becomes a sum over Talbot nodes z_j = -ridge + direction_j / (c tau)
 with weights q_j (Weideman 2006, as in Trefethen, Weideman and Schmelzer 2006), so that
@@ -102,7 +102,7 @@ def population(p, q, s0, s1, s2, noise, kinds, psi_p):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def training_points(p, q, s0, s1, s2, noise, kinds, psi_p):
-    """Q_emp: training points and fresh noise, finite m (shared theory section 4, leave one point out)."""
+    """Q_emp: training points and fresh noise, finite m (docs/theory.md, section 4: leave one point out)."""
     ee = p[ETA] * q[ETA]
     phi = 1.0 - p[ETA] - q[ETA]
     b0 = noise[0] + ee * kinds[0, 0]

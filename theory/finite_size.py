@@ -1,7 +1,7 @@
 """The exact dynamics of a finite network: one eigendecomposition of U gives the losses at every training time.
 
 Gradient flow from zero takes b = sqrt(Delta) A' / sqrt(p) to f_tau(U + ridge) V with f_tau(x) = (e^{-c tau x} - 1) / x
-(shared theory sections 1 and 7), so in the eigenbasis of U every loss is a sum over eigenvalues.
+(docs/theory.md, sections 1 and 8), so in the eigenbasis of U every loss is a sum over eigenvalues.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Averages over Gaussian noise of products of features, without sampling: shared theory section 7.
+"""Averages over Gaussian noise of products of features, without sampling: docs/theory.md, section 8.
 
 The pre-activations of one point are h_i = m_i + s_i omega_i with standard Gaussian omega_i of correlation rho_ij.
 Expanding sigma in Hermite polynomials turns every noise average into a power series in rho,

@@ -1,7 +1,7 @@
 """One finite network and its training set, and the second moments of its features that decide every loss.
 
 For b = sqrt(Delta) A' / sqrt(p), shape (p, d), a denoising loss is 1 + (2/d) Tr b'V + (1/d) Tr b'U b with
-U = E[phi phi'] and V = E[phi xi'] over the points and noises that the loss averages: shared theory sections 1 and 7.
+U = E[phi phi'] and V = E[phi xi'] over the points and noises that the loss averages: docs/theory.md, sections 1 and 8.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Phase diagrams: the times over a grid of psi_n and psi_p, and the phase at a chosen training time.
 
-This is the diagram of [B], section 4: with n fixed by the data and p by the network, is a training time too short, in
+This is the diagram of Bonnaire et al. (arXiv:2505.17638), section 4: with n fixed by the data and p by the network, is a training time too short, in
 the window, or too long, and is there a window at all?
 """
 

@@ -1,8 +1,8 @@
-"""The self-consistent equations of one resolvent, R(z) = (U - z)^{-1}: shared theory section 3; m = infinity is [B].
+"""The self-consistent equations of one resolvent, R(z) = (U - z)^{-1}: docs/theory.md, section 3.
 
 U is a sum over kinds of samples. With m noise copies of each data point, rotating the copies of a point among each
 other gives n samples that carry the data and n(m - 1) that carry noise only; with m = infinity the second kind averages
-to a constant. So in every case
+to a constant (Bonnaire et al., arXiv:2505.17638). So in every case
 
     M(lambda) = M_s + sum_a A_a(lambda) / (1 + delta_a),   gamma = gamma_s + sum_a c_a / (1 + delta_a) - z,
     G = psi_p g:   G (gamma + int M / D) = psi_p,   D = 1 + G M,

@@ -1,4 +1,4 @@
-"""From the saddle point of [B] (arXiv 2505.17638) to one polynomial in the resolvent, symbolically.
+"""From the saddle point of Bonnaire et al. (arXiv:2505.17638) to one polynomial in the resolvent, symbolically.
 
 The saddle point (exact noise average) couples g = (1/p) Tr (U - z)^{-1} with delta. Writing G = psi_p g, f = 1 / (1 +
 delta), A = e^{-2t} a^2, B = b^2 and D_k = 1 + G (B + A lambda_k f), its two equations are

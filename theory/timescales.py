@@ -16,6 +16,10 @@ import numpy as np
 
 from genmem.shared.errors import InputError, finite
 
+# Exponents of the times in the training points n, for 1 << psi_n << psi_p, and in a U-Net's base width W (Bonnaire et
+# al., arXiv:2505.17638). The gap opens with the memorization bulk.
+LAWS = {("gen", "n"): 0.0, ("gap", "n"): 1.0, ("mem", "n"): 1.0, ("gen", "W"): -1.0, ("mem", "W"): -1.0}
+
 
 @dataclass(frozen=True)
 class Fractions:

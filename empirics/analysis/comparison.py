@@ -16,10 +16,7 @@ from genmem.empirics.analysis.laws import Estimate, fit_law
 from genmem.empirics.analysis.mapping import FACTORS, PREDICTED, Map, map_of, setting
 from genmem.empirics.analysis.measure import RunTimes, measure, time_intervals
 from genmem.empirics.records.runs import RunRecord
-
-# Asymptotic exponents for 1 << psi_n << psi_p in n, and in the base width W (Bonnaire et al., arXiv 2505.17638). The
-# gap opens with the memorization bulk.
-LAWS = {("gen", "n"): 0.0, ("gap", "n"): 1.0, ("mem", "n"): 1.0, ("gen", "W"): -1.0, ("mem", "W"): -1.0}
+from genmem.theory.timescales import LAWS
 
 
 @dataclass(frozen=True)

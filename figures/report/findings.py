@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmem.theory.timescales import LAWS
+
 if TYPE_CHECKING:
     import xarray
 
     from genmem.empirics.records.runs import RunRecord
 
 SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
-# Exponents in n for 1 << psi_n << psi_p (Bonnaire et al., arXiv 2505.17638).
-LAWS = {"gen": 0, "mem": 1}
 NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
 
 DEFINITIONS = (
@@ -111,9 +111,10 @@ def exponent(event: str, overlay: "xarray.Dataset") -> str:
         sentence += "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
     else:
         sentence += "outside the interval: they disagree."
-    if event in LAWS:
-        place = "inside" if low <= LAWS[event] <= high else "outside"
-        sentence += f" The law for many images and a much larger network, b = {LAWS[event]}, lies {place} the interval."
+    law = LAWS.get((event, "n"))
+    if law is not None:
+        place = "inside" if low <= law <= high else "outside"
+        sentence += f" The law for many images and a much larger network, b = {law:g}, lies {place} the interval."
     return sentence
 
 

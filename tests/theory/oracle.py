@@ -1,4 +1,4 @@
-"""A slow and obvious oracle for the closed form: the shared theory's sections 3 to 5, line by line, in mpmath.
+"""A slow and obvious oracle for the closed form: docs/theory.md, sections 3 to 5, line by line, in mpmath.
 
 Nothing is shared with the package: constants by mpmath's quadrature, equations in the papers' notation (m copies, two kinds
 of samples, integrals over the spectrum as plain sums), a longer contour, thirty digits.
@@ -40,7 +40,7 @@ class Oracle:
         self.b2 = self.delta * self.a**2
         self.data = [self.signal * self.a**2 * x for x in self.lam]
         if mp.isinf(self.m):
-            # M and gamma as in the m = inf lines of section 3: one kind, with psi_n in place of psi_n m.
+            # M and gamma at m = inf (docs/theory.md, section 3): one kind, with psi_n in place of psi_n m.
             self.kinds = [(self.data, self.v2, mp.mpf(1), self.n)]
             self.rest = (self.b2, self.s2)
         else:
@@ -90,7 +90,7 @@ class Oracle:
         return {k: conj(v) for k, v in node.items()}
 
     def sandwich(self, x, y, mb, gb):
-        """Q[B] of section 4."""
+        """Q[B] of docs/theory.md, section 4."""
         dd = [p * q for p, q in zip(x["d"], y["d"])]
         gg = x["g"] * y["g"]
         h12 = gg / (1 - self.p * gg * self.integral([p * q / r for p, q, r in zip(x["m"], y["m"], dd)]))

@@ -66,7 +66,7 @@ def test_a_larger_batch_of_fresh_noise_is_nearer_to_the_flow():
     [("gd", 20.0, 0.0), ("gd", 20.0, 0.8), ("adam", 0.03, 0.9), ("adam", 0.03, 0.0)],
 )
 def test_the_steps_are_those_of_torch(algorithm, learning_rate, momentum, ridge):
-    """The loss of section 1 written out over every sample, differentiated and stepped by torch."""
+    """The loss of docs/theory.md, section 1, written out over every sample, differentiated and stepped by torch."""
     import torch
 
     model, d, seed, steps = RandomFeatures(2, 3, 0.2, copies=2, ridge=ridge), 10, 1, 12

@@ -15,7 +15,7 @@ def test_one_noise_level_is_the_model_itself():
 
 
 def test_ddpm_times():
-    """t = 0.01 lies near step 40 and t = 0.1 near step 137 of the linear schedule (shared experiments)."""
+    """t = 0.01 lies near step 40 and t = 0.1 near step 137 of the linear schedule (Ho et al., arXiv:2006.11239)."""
     steps = np.arange(1, 1001)
     t = -0.5 * np.cumsum(np.log1p(-np.linspace(1e-4, 2e-2, 1000)))
     assert abs(np.interp(0.01, t, steps) - 40) < 2 and abs(np.interp(0.1, t, steps) - 137) < 2

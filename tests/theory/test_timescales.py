@@ -8,7 +8,7 @@ from genmem.theory import RandomFeatures, Spectrum
 from genmem.theory.timescales import Fractions, timescales_of_curves
 from tests.tolerances import REFINED_TIME, TIMES_TABLE
 
-# shared theory, section 6: (psi_p, t, psi_n) -> (gen, mem, gap)
+# Of an independent prototype of docs/theory.md, sections 5 and 6: (psi_p, t, psi_n) -> (gen, mem, gap)
 TABLE = {
     (1024, 0.1, 16): (9.933, 813.1, 34.81),
     (1024, 0.1, 64): (10.783, 4484, 595.7),
@@ -83,7 +83,7 @@ def test_wide_enough_data_means_architectural_regularization():
 
 
 def test_memorization_time_is_proportional_to_n_where_theory_says_so():
-    """1 << psi_n << psi_p: exponent one; near psi_p it falls below (shared theory, section 6)."""
+    """1 << psi_n << psi_p: exponent one (Bonnaire et al., arXiv:2505.17638); near psi_p it falls below."""
     n = np.array([256, 512])
     far, near = ([RandomFeatures(k, p, 0.1).timescales().mem for k in n] for p in (8192, 512))
     slope = lambda times: np.diff(np.log(times))[0] / np.log(2)  # noqa: E731
