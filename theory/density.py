@@ -9,9 +9,9 @@ the one physical solution.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from genmem.shared.errors import InputError, SolverError
+from genmem.theory.compiled import njit
 from genmem.theory.edges import Gap, arrays, atom_weight, gaps, linearize, walk
 from genmem.theory.model import RandomFeatures
 from genmem.theory.resolvent import Equations

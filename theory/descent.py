@@ -9,10 +9,10 @@ the distance falling like eta.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from genmem.shared.errors import InputError, count, finite, known, positive
 from genmem.theory.budget import memory, require_memory
+from genmem.theory.compiled import njit
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network
 

@@ -12,8 +12,8 @@ The empirical test loss (training points, fresh noise) is the same double sum wi
 """
 
 import numpy as np
-from numba import njit
 
+from genmem.theory.compiled import njit
 from genmem.theory.resolvent import CONVERGED, follow, inverse_of, newton, start, state_size
 
 # Columns of a node's row: everything Q needs but the vector 1/D.

@@ -23,9 +23,9 @@ is read off the signs of D_k, e_a and G.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from genmem.shared.errors import SolverError
+from genmem.theory.compiled import njit
 from genmem.theory.resolvent import Equations
 
 CONVERGED = 1e-11

@@ -1,8 +1,8 @@
 """Infinite training time, exactly: the resolvent at z -> (-ridge)-, where f_tau(x) -> -1/x on the range of U."""
 
 import numpy as np
-from numba import njit
 
+from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, LABEL, THETA, describe, population, sandwich, training_points
 from genmem.theory.resolvent import CONVERGED, follow, newton, start, state_size
 

@@ -20,7 +20,8 @@ selects it.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from genmem.theory.compiled import njit
 
 MAX_ITERATIONS = 60
 # A Newton step this small, relative to the unknown, leaves an error of its square.

@@ -5,8 +5,8 @@ tau give the train loss at tau / 2; it ends where both losses have reached their
 """
 
 import numpy as np
-from numba import njit
 
+from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
