@@ -6,6 +6,7 @@ from pathlib import Path
 from genmem.empirics.records import runs, store
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
+from genmem.shared.files import visible
 
 _PARTS = ("milestones", "metrics")
 
@@ -29,7 +30,7 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
         target = out / record.key
         count = record.config.samples if record.config.half != "all" else images
         for part in _PARTS:
-            for path in sorted((record.directory / part).rglob("*.safetensors")):
+            for path in visible(record.directory / part, "**/*.safetensors"):
                 arrays, facts = store.load(path)
                 if "samples" in arrays:
                     arrays["samples"] = arrays["samples"][:count]

@@ -64,7 +64,7 @@ def covariance_from_file(path: Path) -> np.ndarray:
     from genmem.empirics.data.image_files import load_numbers
 
     covariance = load_numbers(path).astype(float)
-    if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
+    if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1] or not covariance.size:
         raise InputError(f"data must name a covariance (d, d), but '{path}' holds the shape {covariance.shape}")
     if not np.allclose(covariance, covariance.T):
         raise InputError(f"data must name a covariance, but the matrix in '{path}' is not symmetric")

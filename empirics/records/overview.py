@@ -9,6 +9,7 @@ from genmem.empirics.records import runs
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
+from genmem.shared.files import visible
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ def progress_of(record: RunRecord) -> Progress:
     status = record.status
     if status == "running" and not _locked(record.directory):
         status = "stopped"
-    saved = sorted((record.directory / "checkpoints").glob("*.safetensors"))
+    saved = visible(record.directory / "checkpoints", "*.safetensors")
     recorded = [0, *record.steps.tolist()]
     step = max([*recorded, *(int(path.stem) for path in saved)])
     wall_time = record.wall_time

@@ -22,6 +22,7 @@ from genmem.empirics.records import store
 from genmem.empirics.config import TrainConfig, from_json
 from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
 from genmem.shared.errors import InputError
+from genmem.shared.files import visible
 
 
 class InUse(InputError):
@@ -57,8 +58,7 @@ class RunRecord:
     @functools.cached_property
     def steps(self) -> np.ndarray:
         """Recorded steps (K,), increasing, all positive; step 0 is in `initial`."""
-        names = (self.directory / "milestones").glob("*.safetensors")
-        steps = sorted(int(path.stem) for path in names)
+        steps = [int(path.stem) for path in visible(self.directory / "milestones", "*.safetensors")]
         return np.array([step for step in steps if step > 0], dtype=int)
 
     def loss(self, t: float | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -200,7 +200,7 @@ def find(root: Path | str) -> list[RunRecord]:
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"the runs' root must be a directory, but {str(root)!r} was given")
-    records = [load(path.parent) for path in root.glob("*/run.json")]
+    records = [load(path.parent) for path in visible(root, "*/run.json")]
     return sorted(records, key=lambda r: (r.config.data, r.config.n, r.config.width, r.config.seed, r.key))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.records import store
+from genmem.shared.files import visible
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +32,13 @@ def save(directory: Path, key: str, step: int, elapsed: float, network, optimize
         arrays |= {f"best.{name}": _array(tensor) for name, tensor in state["best"].items()}
         facts["checks"] = state["checks"]
     store.save(directory / f"{step:09d}.safetensors", arrays, facts)
-    for old in sorted(directory.glob("*.safetensors"))[:-2]:
+    for old in visible(directory, "*.safetensors")[:-2]:
         old.unlink()
 
 
 def restore(directory: Path, key: str, network, optimizer, average=None, stopper=None) -> tuple[int, float]:
     """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is none."""
-    for path in sorted(directory.glob("*.safetensors"), reverse=True):
+    for path in reversed(visible(directory, "*.safetensors")):
         try:
             arrays, facts = store.load(path)
             if facts["key"] != key:

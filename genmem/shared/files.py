@@ -26,6 +26,15 @@ def writable_folder(name: str, path: Path) -> Path:
     return path
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """The paths below `folder` that match a glob pattern, in order, without hidden ones: no part begins with a dot.
+
+    macOS leaves a file ._x beside each x on foreign disks, and .DS_Store in each folder.
+    """
+    found = folder.glob(pattern)
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
 def _probe(name: str, path: Path, folder: Path) -> None:
     while not folder.exists():
         folder = folder.parent

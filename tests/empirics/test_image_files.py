@@ -87,8 +87,19 @@ def test_arrays_of_images_and_vectors(tmp_path):
     assert vectors.pool.shape == (16, 3, 1, 1) and vectors.bound is None and abs(vectors.pool).max() > 1
 
 
+def test_channels_last_are_recognised_where_the_sides_tell(tmp_path):
+    np.save(tmp_path / "first.npy", PIXELS.transpose(0, 3, 1, 2))
+    np.save(tmp_path / "last.npy", PIXELS)
+    first, last = (datasets.load(f"npy:{tmp_path / name}.npy") for name in ("first", "last"))
+    assert np.array_equal(first.pool, last.pool) and last.pool.shape[1:] == (3, 8, 8)
+    # Three pixels a side: nothing tells which is which, and the documented order holds.
+    np.save(tmp_path / "three.npy", PIXELS[:, :3, :3])
+    assert as_bytes(datasets.load(f"npy:{tmp_path / 'three.npy'}").pool) <= {image.tobytes() for image in PIXELS[:, :3, :3]}
+
+
 NAN = np.zeros((20, 4, 4))
 NAN[3, 1, 1] = np.nan
+UNIT = np.random.default_rng(0).uniform(0, 1, (20, 3, 8, 8))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +110,16 @@ NAN[3, 1, 1] = np.nan
         (np.zeros((20, 4, 5)), "square"),
         (np.zeros((9, 4, 4)), "at least 10"),
         (np.zeros(20), "shape"),
+        (np.zeros((20, 0, 8, 8)), r"none of them zero.*\(20, 0, 8, 8\)"),
+        (np.zeros((20, 3, 0, 0)), "none of them zero"),
+        (np.zeros((20, 0)), "none of them zero"),
+        (np.zeros((20, 8, 4, 3)), "square"),
+        (UNIT, r"values from .* to .*none below zero.*store 2 x - 1"),
+        ((UNIT > 0.5).astype(np.uint8), "uint8 from 0 to 255 .*from 0 to 1"),
+        ((255 * UNIT).astype(np.int64), r"uint8 or lie in \[-1, 1\].*2"),
+        (np.full((20, 4, 4), np.iinfo(np.int64).min), r"at most 1e\+15"),
+        (np.full((20, 4), 1e39), r"at most 1e\+15 in absolute value"),
+        (np.full((20, 4), -1e300), r"at most 1e\+15 in absolute value"),
         (np.float64(3), "at least 10"),
         (np.array(["a"] * 20), "real numbers"),
         (np.array([object()] * 20), "cannot be read"),
@@ -116,3 +137,23 @@ def test_a_truncated_or_missing_array_is_refused(tmp_path):
     for name in ("x.npy", "gone.npy"):
         with pytest.raises(InputError, match="cannot be read"):
             datasets.load(f"npy:{tmp_path / name}")
+
+
+def test_what_a_macintosh_leaves_beside_files_is_passed_over(tmp_path):
+    write_folder(tmp_path, PIXELS)
+    clean = datasets.load(f"folder:{tmp_path}")
+    (tmp_path / "a" / "._00.png").write_bytes(b"\x00\x05\x16\x07 resource fork")
+    (tmp_path / ".DS_Store").write_bytes(b"\x00")
+    hidden = tmp_path / ".thumbnails"
+    hidden.mkdir()
+    Image.fromarray(PIXELS[0, :4, :4]).save(hidden / "small.png")
+    again = datasets.load(f"folder:{tmp_path}")
+    assert np.array_equal(clean.pool, again.pool) and np.array_equal(clean.pool_labels, again.pool_labels)
+
+
+def test_sixteen_bits_reach_the_training_images(tmp_path):
+    values = np.random.default_rng(1).integers(0, 65536, (20, 8, 8)).astype(np.uint16)
+    write_folder(tmp_path, values)
+    data = datasets.load(f"folder:{tmp_path}")
+    back = {((image.astype(float) + 1) * 32767.5).round().astype(np.uint16).tobytes() for image in (*data.pool, *data.held_out)}
+    assert back == {image.tobytes() for image in values}
