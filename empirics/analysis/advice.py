@@ -8,6 +8,7 @@ scatter of single runs and the uncertainty of the fit. Times that a pilot did no
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from genmem.empirics.analysis.laws import Forecast, forecast
 from genmem.empirics.analysis.mapping import (
@@ -22,8 +23,9 @@ from genmem.empirics.analysis.mapping import (
     setting,
     unreached,
 )
-from genmem.empirics.analysis.measure import RunTimes
+from genmem.empirics.analysis.measure import RunTimes, measure
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError, finite, positive
 
 PREDICTORS = ("power law", "theory")
@@ -83,19 +85,25 @@ class Advice:
 
 
 def advise(
-    runs: Sequence[RunTimes], n: float, t: float, asked: dict[str, float] | None = None, risk: float = 0.05
+    pilots: Path | str | Sequence[RunRecord] | Sequence[RunTimes],
+    n: float,
+    t: float | None = None,
+    asked: dict[str, float] | None = None,
+    risk: float = 0.05,
 ) -> Advice:
     """The window of a new run on n images, foreseen from pilots, and the step by which it memorizes with a given risk.
 
-    asked: values of W, B, eta; where missing, that of most pilots. t: diffusion time of the losses. The stopping step
-    is a quantile of tau_mem, as few pilots show tau_copy, and copies came later (`copying` counts it): copies appear
-    before it with at most this probability. Raises InputError for pilots of one n, too few times, or a setting out of
-    reach.
+    pilots: a folder of runs, their records, or their times. asked: values of W, B, eta; where missing, that of most
+    pilots. t: diffusion time of the losses; by default the pilots' first. The stopping step is a quantile of tau_mem,
+    as few pilots show tau_copy, and copies came later (`copying` counts it): copies appear before it with at most this
+    probability. Raises InputError for pilots of one n, too few times, or a setting out of reach.
     """
     positive("n", n)
     if not 0 < finite("risk", risk) < 1:
         raise InputError(f"risk must lie between 0 and 1, but {risk!r} was given")
+    runs = _times_of(pilots, t)
     config = comparable(runs)
+    t = config.loss_times[0] if t is None else t
     if len({run.record.config.n for run in runs}) < 2:
         raise InputError(f"pilots must have at least two n, but all have n = {config.n}")
     most = Counter(tuple(setting(run).values()) for run in runs).most_common(1)[0][0]
@@ -126,6 +134,13 @@ def advise(
               for name, value in {"n": n, **target}.items()}
     stop = laws["mem"][chosen["mem"]].quantile(risk)
     return Advice(n, target, foreseen, chosen, risk, stop, beyond, _copying(runs), fitted)
+
+
+def _times_of(pilots: Path | str | Sequence[RunRecord] | Sequence[RunTimes], t: float | None) -> Sequence[RunTimes]:
+    """The times of the runs that laws are fitted to."""
+    if isinstance(pilots, Sequence) and pilots and isinstance(pilots[0], RunTimes):
+        return pilots
+    return measure(pilots, t).lawful
 
 
 def from_theory(n: float, data: str, psi_p: float, t: float) -> dict[str, float]:

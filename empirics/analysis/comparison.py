@@ -7,6 +7,7 @@ depend. Runs of the random-features network are compared with the closed form, a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -82,10 +83,10 @@ class Comparison:
     claims: dict[str, list[Finding]]
 
 
-def compare(records: Sequence[RunRecord], t: float | None = None) -> Comparison:
+def compare(records: Path | str | Sequence[RunRecord], t: float | None = None) -> Comparison:
     """Set runs beside the theory.
 
-    t: diffusion time of the losses, by default the runs' first.
+    records: of the runs, or the folder that holds them. t: diffusion time of the losses, by default the runs' first.
 
     Raises InputError if there is no run, or if the U-Nets differ in more than n, W, B, eta and seed, or are too few.
     """

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from genmem.empirics.analysis.laws import Exponent, fit_exponent
 from genmem.empirics.config import TrainConfig
-from genmem.empirics.records.runs import RunRecord
+from genmem.empirics.records.runs import RunRecord, given
 from genmem.shared.errors import InputError
 from genmem.theory.timescales import timescales_of_curves
 
@@ -73,14 +74,15 @@ class Measurement:
         return [run for run in self.runs if run.record.status != "diverged"]
 
 
-def measure(records: Sequence[RunRecord], t: float | None = None, floor: bool = False) -> Measurement:
+def measure(records: Path | str | Sequence[RunRecord], t: float | None = None, floor: bool = False) -> Measurement:
     """Times of all runs and the exponents of the times in n, with one constant for each setting other than n and seed.
 
-    t: diffusion time of the loss; by default the first of each config's loss_times. floor: let tau_gen be the time at
-    which the best test loss of all runs on the same data is approached, instead of each run's own. Raises InputError if
-    there is no run with two milestones, or if a run did not record t.
+    records: of the runs, or the folder that holds them. t: diffusion time of the loss; by default the first of each
+    config's loss_times. floor: let tau_gen be the time at which the best test loss of all runs on the same data is
+    approached, instead of each run's own. Raises InputError if there is no run with two milestones, or if a run did not
+    record t.
     """
-    records = [record for record in records if len(record.steps) > 1]
+    records = [record for record in given(records) if len(record.steps) > 1]
     if not records:
         raise InputError("runs must hold at least one run with two milestones, but none was found")
     floors = best_losses(records, t) if floor else {}

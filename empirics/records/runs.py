@@ -13,7 +13,7 @@ import dataclasses
 import fcntl
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +202,18 @@ def find(root: Path | str) -> list[RunRecord]:
         raise InputError(f"the runs' root must be a directory, but {str(root)!r} was given")
     records = [load(path.parent) for path in visible(root, "*/run.json")]
     return sorted(records, key=lambda r: (r.config.data, r.config.n, r.config.width, r.config.seed, r.key))
+
+
+def given(records: Path | str | Sequence[RunRecord]) -> list[RunRecord]:
+    """The records themselves, or all runs of a folder; raises InputError for anything else and for an empty folder."""
+    if isinstance(records, (str, Path)):
+        if found := find(records):
+            return found
+        raise InputError(f"runs must be a folder that holds at least one run, but {str(records)!r} holds none")
+    found = list(records) if isinstance(records, Iterable) else [records]
+    if not all(isinstance(record, RunRecord) for record in found):
+        raise InputError(f"runs must be a folder of runs or a list of their records, but {records!r} was given")
+    return found
 
 
 @contextlib.contextmanager
