@@ -1,6 +1,7 @@
 """How long a phase diagram takes, and that the time is linear in the grid points.
 
-Baseline: the times read off a dense curve of 400 training times per grid point, without the refinement of genmem.theory.times.
+Baseline: the times read off a dense curve of 400 training times per grid point, without the refinement of
+genmem.theory.closed_form_times.
 """
 
 import os

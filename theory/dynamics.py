@@ -19,7 +19,7 @@ from genmem.theory.resolvent import CONVERGED, follow, inverse_of, newton, start
 # Columns of a node's row: everything Q needs but the vector 1/D.
 G, M0, M1, THETA, LABEL, E0, E1, ETA = range(8)
 COLUMNS = 8
-# Pairs of nodes whose weights multiply to less are left out; all of them together move a loss by about 1e-12.
+# Pairs of nodes whose weights multiply to less are left out of a curve; all together move a loss by about 1e-12.
 NEGLIGIBLE = 1e-12
 
 
@@ -129,14 +129,18 @@ def conjugate(row):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def double_sums(rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical):
-    """sum_ij q_i q_j Q(z_i, z_j) over all nodes and their conjugates, for Q[U_test] and (if `empirical`) Q_emp."""
-    total = total_emp = 0.0
+def double_sums(rows, inverses, directions, weights, noise, lam, w, kinds, psi_p, empirical, negligible):
+    """sum_ij q_i q_j Q(z_i, z_j) over all nodes and their conjugates, for Q[U_test] and (if `empirical`) Q_emp.
+
+    Returned between the two: the derivative of the first by log(tau), which multiplies e^{-c tau (z_i + z_j)} by the
+    exponent, minus the sum of the two directions. Pairs of weights with a product below `negligible` are left out.
+    """
+    total = slope = total_emp = 0.0
     for i in range(rows.shape[0]):
         p = as_tuple(rows[i])
         for j in range(i, rows.shape[0]):
             qq, qc = weights[i] * weights[j], weights[i] * weights[j].conjugate()
-            if qq.real * qq.real + qq.imag * qq.imag < NEGLIGIBLE * NEGLIGIBLE:
+            if qq.real * qq.real + qq.imag * qq.imag < negligible * negligible:
                 continue
             # One pass gives the moments of 1/(D_i D_j) and of 1/(D_i conj D_j): they share four real products.
             p0 = p1 = p2 = m0 = m1 = m2 = r0 = r1 = r2 = t0 = t1 = t2 = 0.0
@@ -160,16 +164,19 @@ def double_sums(rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical)
                 t1 += w1 * (bc - ad)
                 t2 += w2 * (bc - ad)
             q, bar = as_tuple(rows[j]), conjugate(rows[j])
+            exponent, exponent_bar = directions[i] + directions[j], directions[i] + directions[j].conjugate()
             twice = 2.0 if i == j else 4.0
             s0, s1, s2 = complex(p0, r0), complex(p1, r1), complex(p2, r2)
             n0, n1, n2 = complex(m0, t0), complex(m1, t1), complex(m2, t2)
             for _ in range(2):
-                total += twice * (qq * population(p, q, s0, s1, s2, noise, kinds, psi_p)).real
+                term = qq * population(p, q, s0, s1, s2, noise, kinds, psi_p)
+                total += twice * term.real
+                slope -= twice * (exponent * term).real
                 if empirical:
                     total_emp += twice * (qq * training_points(p, q, s0, s1, s2, noise, kinds, psi_p)).real
                 # The second round is the conjugate node's.
-                q, qq, s0, s1, s2 = bar, qc, n0, n1, n2
-    return total, total_emp
+                q, qq, exponent, s0, s1, s2 = bar, qc, exponent_bar, n0, n1, n2
+    return total, slope, total_emp
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -220,8 +227,8 @@ def march(scales, wanted, empirical, directions, weights, shift, bound, noise, l
                 for k in range(lam.size):
                     modes[e, k] += 2.0 * (factor * inverses[j, k]).real
         if wanted[e]:
-            sums[1, e], sums[2, e] = double_sums(
-                rows, inverses, weights, noise, lam, w, kinds, psi_p, empirical
+            sums[1, e], _, sums[2, e] = double_sums(
+                rows, inverses, directions, weights, noise, lam, w, kinds, psi_p, empirical, NEGLIGIBLE
             )
         if not np.isfinite(worst):
             break

@@ -7,16 +7,16 @@ import numpy as np
 
 from genmem.shared.errors import InputError, SolverError, finite, known, times
 from genmem.theory.activations import GaussianConstants, gaussian_constants, resolve
+from genmem.theory.closed_form_times import LOST, SOLVED, closed_form_times
 from genmem.theory.dynamics import march, talbot
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.problem import Problem
 from genmem.theory.resolvent import Equations, equations
-from genmem.theory.times import LOST, SOLVED, closed_form_times
 from genmem.theory.timescales import Fractions, Timescales
 
-# Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 16 enough for times.
-CURVE_NODES, TIME_NODES = 22, 16
+# Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
+CURVE_NODES, TIME_NODES = 22, 20
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,13 @@ class RandomFeatures(Problem):
         )
 
     def timescales(self, floor: float | str | None = None, fractions: Fractions = Fractions()) -> Timescales:
-        """tau_gen, tau_mem and tau_gap (genmem.theory.timescales) in units of tau, refined to 1e-8 relative.
+        """tau_gen, tau_mem and tau_gap (genmem.theory.timescales) in units of tau, with the minimum between the two.
+
+        Without a floor, gen <= minimum <= mem. Losses are exact to 1e-11 (relative, of those above one), times to that
+        divided by the slope dL / d log tau there: gen and mem to 1e-8 relative, and on 99 of 100 random models to 1e-9;
+        gap likewise where the losses fall by more than 1e-3. The minimum has no slope: its time is known to 1e-11
+        divided by the curvature, 1e-8 on 98 of 100 random models, 1e-6 or worse where the curve is flat. A dip below
+        the limit at tau = infinity by less than 1e-10 counts as none.
 
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
         rises by the fraction has mem = inf: architectural regularization.
