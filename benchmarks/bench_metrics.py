@@ -14,12 +14,12 @@ from scipy.linalg import sqrtm
 from scipy.stats import wasserstein_distance
 from timing import median_time
 
+from genmem.empirics.processes.neighbours import nearest_two
 from genmem.empirics.samples.features import feature_space
 from genmem.empirics.samples.metrics import (
     frechet_distance,
     memorized_fraction,
     nearest_similarity,
-    nearest_two,
     sliced_wasserstein,
 )
 

@@ -1,8 +1,8 @@
 """What does a run cost beyond the arithmetic: our loop against a bare PyTorch loop?
 
 Baseline: a plain PyTorch loop with the same network, batch size, optimizer and precision, that draws its batch, diffusion
-steps and noise from one global generator and keeps no record. Our loop draws each batch from (seed, step), goes through
-accelerate, watches for divergence and reports each step. Both run in turn, a few steps at a time, in one process on one
+steps and noise from one global generator and keeps no record. Our loop draws each batch from (seed, step),
+watches for divergence and reports each step. Both run in turn, a few steps at a time, in one process on one
 thread, in processor time, so that whatever else the machine does counts for neither; nor do milestones, which the
 baseline lacks.
 """

@@ -5,10 +5,10 @@ import hashlib
 import json
 from typing import Literal, get_args
 
-from genmem.empirics.processes.diffusion import STEPS, step_of_time
+from genmem.empirics.networks.table import NETWORKS
+from genmem.empirics.processes.table import PROCESSES
 from genmem.shared.errors import InputError, count, finite, known, positive
 
-Network = Literal["unet", "mlp", "random-features"]
 Half = Literal["all", "first", "second"]
 Range = Literal["symmetric", "centered"]
 Optimizer = Literal["adam", "sgd"]
@@ -40,8 +40,11 @@ class TrainConfig:
     """Turn colour images into grey ones."""
     range: Range = "symmetric"
     """Pixels in [-1, 1], or in [0, 1] less the training images' mean per channel (and samples are not clipped then)."""
-    network: Network = "unet"
-    """U-Net; residual MLP for vectors; or the random-features score network of the theory (one train_time, A = 0 at first)."""
+    process: str = "gaussian"
+    """What noise does to the data, and what is learned of it (see empirics/processes/table.py): gaussian."""
+    network: str = "unet"
+    """unet; mlp, a residual MLP for vectors; or random-features, the score network of the theory (one train_time, A = 0 at
+    first)."""
     width: int = 8
     """Base width W of the U-Net, a multiple of 4 (its levels have W, 2W, 4W channels); hidden width of the MLP; number of
     random features."""
@@ -116,17 +119,15 @@ class TrainConfig:
         positive("learning_rate", self.learning_rate)
         if not self.loss_times:
             raise InputError("loss_times must hold at least one time, but none was given")
-        for t in self.loss_times:
-            step_of_time(t)
-        for name, allowed in (("half", Half), ("range", Range), ("network", Network), ("optimizer", Optimizer),
-                              ("precision", Precision)):
-            known(name, getattr(self, name), get_args(allowed))
-        if self.network == "unet" and self.width % 4:
-            raise InputError(f"width must be a multiple of 4, but {self.width!r} was given")
-        if self.network == "unet" and self.levels > 3:
-            raise InputError(f"levels must be at most 3, but {self.levels!r} was given")
-        if self.network != "unet" and self.dropout:
-            raise InputError(f"dropout must be 0 for the network {self.network}, but {self.dropout!r} was given")
+        for name, allowed in (("half", get_args(Half)), ("range", get_args(Range)), ("optimizer", get_args(Optimizer)),
+                              ("precision", get_args(Precision)), ("process", PROCESSES), ("network", NETWORKS)):
+            known(name, getattr(self, name), allowed)
+        network = NETWORKS[self.network]
+        if network.process != self.process:
+            raise InputError(f"network must be one for the process {self.process}, but {self.network!r} was given, which "
+                             f"is for {network.process}")
+        PROCESSES[self.process].check(self)
+        network.check(self)
         if self.stop and not self.samples:
             raise InputError(f"stop must be 0 without samples to find copies in, but {self.stop!r} was given")
         self._check_train_time()
@@ -134,20 +135,20 @@ class TrainConfig:
             raise InputError(
                 f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
             )
-        if self.sampling_steps > STEPS:
-            raise InputError(f"sampling_steps must be at most {STEPS}, but {self.sampling_steps!r} was given")
 
     def _check_train_time(self) -> None:
         if not self.train_time:
-            if self.network == "random-features":
-                raise InputError("train_time must be given for the network random-features, which knows one time only")
             return
-        step_of_time(self.train_time)
         if self.samples:
             raise InputError(f"samples must be 0 with a train_time, as all times generate, but {self.samples!r} was given")
         if self.loss_times != (self.train_time,):
             raise InputError(f"loss_times must be the train_time {self.train_time:g} alone, but "
                              f"{', '.join(map(str, self.loss_times))} was given")
+
+    @property
+    def is_theory(self) -> bool:
+        """Whether the network is the theory's own, whose losses a closed form knows."""
+        return NETWORKS[self.network].theory
 
     @property
     def key(self) -> str:

@@ -13,6 +13,7 @@ ROOMS = [
     "genmem/shared",
     "theory",
     "empirics/processes",
+    "empirics/networks",
     "empirics",  # config and randomness, which all rooms of the package share
     "empirics/data",
     "empirics/samples",

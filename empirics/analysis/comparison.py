@@ -92,7 +92,7 @@ def compare(records: Path | str | Sequence[RunRecord], t: float | None = None) -
     """
     measurement = measure(records, t)
     asked, t = t, measurement.runs[0].record.config.loss_times[0] if t is None else t
-    free = [run for run in measurement.lawful if run.record.config.network == "random-features"]
+    free = [run for run in measurement.lawful if run.record.config.is_theory]
     mapped = [run for run in measurement.lawful if run not in free]
     fitted = map_of(mapped, t) if mapped else None
     sampled = [run.record for run in mapped if run.record.config.samples]

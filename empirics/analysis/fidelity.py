@@ -110,15 +110,13 @@ def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
 def kl_to_truth(record: RunRecord, step: int) -> tuple[float, float] | None:
     """KL divergence in nats of the law that the network generates from the true density, and its standard error.
 
-    The mean of log q(x) - log p(x) over the samples x: both densities are known exactly, p that of the mixture and q by
-    the change of variables (genmem.empirics.processes.diffusion.ddim_log_density). None for data other than the mixture as it is.
+    The mean of log q(x) - log p(x) over the samples x, where both densities are known exactly: p that of the data set and
+    q that of the process (see Process.log_density). None where one of them is not known.
     """
-    from genmem.empirics.data.synthetic import MIXTURE
-
-    if record.config.data != "gmm" or record.config.center or not record.config.samples:
+    log_density = record.log_density(step)
+    if log_density is None or (truth := record.true_log_density) is None:
         return None
-    samples = _samples(record, step)
-    gaps = record.log_density(step) - MIXTURE.log_density(samples.reshape(len(samples), -1))
+    gaps = log_density - truth(_samples(record, step))
     return float(gaps.mean()), float(gaps.std() / np.sqrt(len(gaps)))
 
 

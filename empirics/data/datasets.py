@@ -15,6 +15,7 @@ The held-out images of a data set are the same for every seed and are never in i
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,10 @@ DIGITS_HELD_OUT = 512
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Images as float32 arrays (N, C, H, W), labels as integers (N,). A vector of dimension d has the shape (d, 1, 1)."""
+    """Images as float32 arrays (N, C, H, W), labels as integers (N,). A vector of dimension d has the shape (d, 1, 1).
+
+    For another process than the Gaussian, data are whatever it takes: strings, say, as integers (N, length).
+    """
 
     name: str
     pool: np.ndarray
@@ -38,6 +42,10 @@ class Dataset:
     held_out_labels: np.ndarray
     bound: float | None = 1.0
     """Largest absolute value of a pixel; None if values are unbounded."""
+    process: str = "gaussian"
+    """The process that knows data of this kind."""
+    log_density: Callable[[np.ndarray], np.ndarray] | None = None
+    """Natural logarithm (N,) of the density at data (N, ...) from which these were drawn; None if it is not known."""
 
     def subset(self, n: int, seed: int, half: Half = "all", balanced: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The n training images (n, C, H, W) of this seed and their labels (n,).
@@ -63,7 +71,9 @@ class Dataset:
         """The same data less the mean image of the pool."""
         mean = self.pool.mean(axis=0, dtype=np.float64).astype(np.float32)
         bound = None if self.bound is None else 2 * self.bound
-        return dataclasses.replace(self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound)
+        known = self.log_density
+        density = None if known is None else lambda x: known(x + mean)
+        return dataclasses.replace(self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound, log_density=density)
 
 
 def load(name: str) -> Dataset:
@@ -77,6 +87,10 @@ def load(name: str) -> Dataset:
 def of_config(config: TrainConfig) -> Dataset:
     """The data of a run as its options have them: some classes, fewer pixels, grey, another range, centered."""
     data = load(config.data)
+    if data.process != config.process:
+        raise InputError(f"process must be {data.process} for the data {data.name}, but {config.process!r} was given")
+    if data.pool.ndim != 4:
+        _only_for_images(config, data)
     if config.classes:
         data = views.of_classes(data, config.classes)
     if config.pixels:
@@ -86,6 +100,13 @@ def of_config(config: TrainConfig) -> Dataset:
     if config.range == "centered":
         data = views.unit_range(data, training_images(config, data))
     return data.centered() if config.center else data
+
+
+def _only_for_images(config: TrainConfig, data: Dataset) -> None:
+    for field in dataclasses.fields(TrainConfig):
+        if field.name in ("center", "pixels", "grey", "range", "flip") and getattr(config, field.name) != field.default:
+            raise InputError(f"{field.name} must be left out for the data {data.name}, which are no images, but "
+                             f"{getattr(config, field.name)!r} was given")
 
 
 def training_images(config: TrainConfig, data: Dataset | None = None) -> np.ndarray:
@@ -137,7 +158,7 @@ def gmm() -> Dataset:
     from genmem.empirics.data.synthetic import MIXTURE
 
     pool, pool_labels = MIXTURE.draw(32_768, seed=0)
-    return Dataset("gmm", pool, pool_labels, *MIXTURE.draw(4_096, seed=1), bound=None)
+    return Dataset("gmm", pool, pool_labels, *MIXTURE.draw(4_096, seed=1), bound=None, log_density=MIXTURE.log_density)
 
 
 def gaussian(argument: str) -> Dataset:

@@ -30,9 +30,9 @@ class Mixture:
         return x.astype(np.float32)[:, :, None, None], labels
 
     def log_density(self, x: np.ndarray, t: float = 0.0) -> np.ndarray:
-        """log P_t (N,) of the noised mixture at x (N, d), at Ornstein-Uhlenbeck time t."""
+        """log P_t (N,) of the noised mixture at x (N, d) or (N, d, 1, 1), at Ornstein-Uhlenbeck time t."""
         variance, projection = self._at(t)
-        x = np.asarray(x, float)
+        x = np.asarray(x, float).reshape(len(x), -1)
         exponent = ((x**2).sum(axis=1) + self.d * np.exp(-2 * t) * self.center**2) / (2 * variance)
         alignment = x @ projection / variance
         return np.logaddexp(alignment, -alignment) - np.log(2) - exponent - self.d / 2 * np.log(2 * np.pi * variance)

@@ -24,6 +24,7 @@ def of_classes(data: "Dataset", classes: tuple[int, ...]) -> "Dataset":
     return dataclasses.replace(
         data, pool=data.pool[in_pool], pool_labels=data.pool_labels[in_pool],
         held_out=data.held_out[out], held_out_labels=data.held_out_labels[out],
+        log_density=None,  # that of all classes together
     )
 
 
@@ -39,7 +40,7 @@ def reduced(data: "Dataset", pixels: int) -> "Dataset":
         # Sums of a few float32 values are exact in float64, in whatever order numpy takes them.
         return blocks.mean(axis=(3, 5), dtype=np.float64).astype(np.float32)
 
-    return dataclasses.replace(data, pool=means(data.pool), held_out=means(data.held_out))
+    return dataclasses.replace(data, pool=means(data.pool), held_out=means(data.held_out), log_density=None)
 
 
 def grey(data: "Dataset") -> "Dataset":
@@ -53,7 +54,7 @@ def grey(data: "Dataset") -> "Dataset":
     def luma(images: np.ndarray) -> np.ndarray:
         return np.einsum("ncij,c->nij", images.astype(np.float64), LUMA)[:, None].astype(np.float32)
 
-    return dataclasses.replace(data, pool=luma(data.pool), held_out=luma(data.held_out))
+    return dataclasses.replace(data, pool=luma(data.pool), held_out=luma(data.held_out), log_density=None)
 
 
 def unit_range(data: "Dataset", training: np.ndarray) -> "Dataset":
@@ -69,7 +70,8 @@ def unit_range(data: "Dataset", training: np.ndarray) -> "Dataset":
     def shifted(images: np.ndarray) -> np.ndarray:
         return ((images - mean) / 2).astype(np.float32)
 
-    return dataclasses.replace(data, pool=shifted(data.pool), held_out=shifted(data.held_out), bound=None)
+    return dataclasses.replace(data, pool=shifted(data.pool), held_out=shifted(data.held_out), bound=None,
+                               log_density=None)
 
 
 def _some(labels: list[int]) -> str:

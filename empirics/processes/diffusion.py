@@ -36,6 +36,12 @@ def step_of_time(t: float) -> int:
     return int(np.argmin(np.abs(np.log(times / t))))
 
 
+def noised(images, k, noise):
+    """x_k = sqrt(alphabar(k)) images + sqrt(1 - alphabar(k)) noise, tensors (B, ...) and DDPM steps k (B,)."""
+    signal = _signal(images.device)[k].view(-1, *[1] * (images.ndim - 1))
+    return signal.sqrt() * images + (1 - signal).sqrt() * noise
+
+
 def denoising_errors(network, images, k, noise):
     """Denoising score matching error of each image, by noise prediction: mean over pixels of |noise - prediction|^2.
 
@@ -46,9 +52,8 @@ def denoising_errors(network, images, k, noise):
 
     Returns a tensor (B,). A network that predicts zero has error 1 in the mean, the theory's loss at tau = 0.
     """
-    signal = _signal(images.device)[k].view(-1, 1, 1, 1)
-    prediction = network(signal.sqrt() * images + (1 - signal).sqrt() * noise, k).sample
-    return (prediction.float() - noise).square().mean(dim=(1, 2, 3))
+    prediction = network(noised(images, k, noise), k).sample
+    return (prediction.float() - noise).square().mean(dim=tuple(range(1, noise.ndim)))
 
 
 @functools.cache

@@ -13,13 +13,14 @@ import dataclasses
 import fcntl
 import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from genmem.empirics.records import store
 from genmem.empirics.config import TrainConfig, from_json
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible
@@ -128,9 +129,8 @@ class RunRecord:
         return self._memorized[:, 2]
 
     def samples(self, step: int) -> np.ndarray:
-        """Generated images (S, C, H, W) of a recorded step, float32."""
-        samples = self._milestone(step)["samples"]
-        return samples.astype(np.float32) / 127.5 - 1 if samples.dtype == np.uint8 else samples
+        """What was generated at a recorded step (S, ...): images (S, C, H, W), float32, of the Gaussian process."""
+        return PROCESSES[self.config.process].unpacked(self._milestone(step)["samples"])
 
     def distances(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """d1, d2, index (S,): distance of each sample to its two nearest training images, and which is the nearest."""
@@ -141,9 +141,12 @@ class RunRecord:
         """Distance (S,) of each sample to the nearest held-out image."""
         return self._milestone(step)["d_held_out"]
 
-    def log_density(self, step: int) -> np.ndarray:
-        """Natural logarithm (S,) of the density with which the network generates each sample; recorded for gmm alone."""
-        return self._milestone(step)["log_density"]
+    def log_density(self, step: int) -> np.ndarray | None:
+        """Natural logarithm (S,) of the density with which the network generates each sample.
+
+        Recorded where the density of the data is known; None elsewhere.
+        """
+        return self._milestone(step).get("log_density")
 
     def training_images(self) -> np.ndarray:
         """The run's training images (n, C, H, W), as it trained on them."""
@@ -156,6 +159,13 @@ class RunRecord:
         from genmem.empirics.data import datasets
 
         return datasets.of_config(self.config).held_out
+
+    @functools.cached_property
+    def true_log_density(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """Natural logarithm (N,) of the density of the run's data at (N, ...); None if it is not known."""
+        from genmem.empirics.data import datasets
+
+        return datasets.of_config(self.config).log_density
 
     @functools.cached_property
     def _cache(self) -> dict[int, dict[str, np.ndarray]]:

@@ -1,11 +1,11 @@
-"""What an optimizer step sees: training images, the diffusion step of each, and the noise on it."""
+"""What an optimizer step sees: training data, the noise level of each, and the noise on it."""
 
 import functools
 
 import numpy as np
 
 from genmem.empirics.config import TrainConfig
-from genmem.empirics.processes.diffusion import STEPS, step_of_time
+from genmem.empirics.processes.process import Process
 from genmem.empirics.randomness import derived_seed, generator
 
 
@@ -14,50 +14,50 @@ class Batches:
 
     Args:
         config: of the run.
-        images: tensor (n, C, H, W), the training images, on the device of the network.
+        process: what is drawn for each datum.
+        data: tensor (n, ...), the training data, on the device of the network.
     """
 
-    def __init__(self, config: TrainConfig, images):
+    def __init__(self, config: TrainConfig, process: Process, data):
         self.config = config
-        self.images = images
-        self.step_of_training = step_of_time(config.train_time) if config.train_time else None
+        self.process = process
+        self.data = data
+        self.level_of_training = process.level(config.train_time) if config.train_time else None
         if config.copies:
-            shape = (config.copies * len(images), *images.shape[1:])
-            self.copies = self._draw("copies", 0, shape)
+            self.copies = self._draw("copies", 0, (config.copies * len(data), *data.shape[1:]))
 
     def __getitem__(self, step: int):
-        """Images (B, C, H, W), their diffusion steps (B,) and their noise (B, C, H, W) of batch number `step`."""
+        """Clean data (B, ...), their levels (B,) and what the noise on them is made of (B, ...), of batch number `step`."""
         import torch
 
         config = self.config
-        index = torch.from_numpy(batch_indices(config, step)).to(self.images.device)
-        batch = self.images[index % config.n]
+        index = torch.from_numpy(batch_indices(config, step)).to(self.data.device)
+        batch = self.data[index % config.n]
         if config.copies:
-            k, noise = (part[index] for part in self.copies)
+            levels, draw = (part[index] for part in self.copies)
         else:
-            k, noise = self._draw("step", step, batch.shape)
+            levels, draw = self._draw("step", step, batch.shape)
         if config.flip:
             random = generator(config.seed, "flip", step, batch.device)
             mirrored = torch.rand(len(batch), generator=random, device=batch.device) < 0.5
             batch = torch.where(mirrored.view(-1, 1, 1, 1), batch.flip(3), batch)
-        return batch, k, noise
+        return batch, levels, draw
 
     def _draw(self, purpose: str, index: int, shape):
         import torch
 
-        device = self.images.device
-        random = generator(self.config.seed, purpose, index, device)
-        if self.step_of_training is None:
-            k = torch.randint(STEPS, shape[:1], generator=random, device=device)
+        random = generator(self.config.seed, purpose, index, self.data.device)
+        if self.level_of_training is None:
+            levels = self.process.draw_levels(shape[0], random)
         else:
-            k = torch.full(shape[:1], self.step_of_training, device=device)
-        return k, torch.randn(shape, generator=random, device=device)
+            levels = torch.full(shape[:1], self.level_of_training, device=self.data.device)
+        return levels, self.process.draw_noise(shape, random)
 
 
 def batch_indices(config: TrainConfig, step: int) -> np.ndarray:
-    """What batch number `step` holds: training image i with its noise copy j as i + n j (B,), and j = 0 if noise is fresh.
+    """What batch number `step` holds: training datum i with its noise copy j as i + n j (B,), and j = 0 if noise is fresh.
 
-    Batches are cut from an endless row of epochs, each a permutation of its own, so that every image (every copy) is
+    Batches are cut from an endless row of epochs, each a permutation of its own, so that every datum (every copy) is
     seen equally often whether or not B divides their number. If B exceeds it, they come several times.
     """
     points, size = config.n * max(config.copies, 1), config.batch_size

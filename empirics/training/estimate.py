@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Sequence
 
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.processes.table import PROCESSES
 
 # A network at its largest batch may be far too slow to try; then time is extrapolated from smaller batches.
 _TRIAL_SECONDS = 1.0
@@ -26,8 +28,8 @@ class Cost:
 def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
     """The cost of each run, measured with one thread on this machine; a second or two for each network.
 
-    A step on a batch of B images is taken to last a + b B, where a and b are measured with random images. Time is that
-    of the steps and of the milestones, which generate images and compute losses.
+    A step on a batch of B images is taken to last a + b B, where a and b are measured with blank images under noise. Time
+    is that of the steps and of the milestones, which generate images and compute losses.
     """
     import torch
 
@@ -40,7 +42,7 @@ def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
 
 
 def _cost(config: TrainConfig) -> Cost:
-    shape, held_out = _data(config.data, config.pixels, config.grey, config.classes)
+    shape, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
     fixed, per_image, parameters = _step_seconds(
         # What neither a step's time nor the network's size depends on.
         dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, classes=(), range="symmetric", learning_rate=1e-3, warmup=0,
@@ -51,7 +53,7 @@ def _cost(config: TrainConfig) -> Cost:
     losses = (config.n + min(config.test_images, held_out)) * config.loss_draws * (len(config.loss_times) + 1)
     images = losses + config.samples * config.sampling_steps
     calls = images / _FORWARD_BATCH + config.sampling_steps
-    pixels = shape[0] * shape[1] * shape[2]
+    pixels = math.prod(shape)
     numbers = (config.n + min(config.test_images, held_out)) * (len(config.loss_times) + 1) + 4 * config.samples
     # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best weights.
     copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema) + bool(config.stop)
@@ -64,38 +66,35 @@ def _cost(config: TrainConfig) -> Cost:
 
 
 @functools.cache
-def _data(name: str, pixels: int, grey: bool, classes: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
-    """Shape (C, H, W) of the data's images and how many are held out. CIFAR-10 is not fetched for an estimate."""
+def _data(process: str, name: str, pixels: int, grey: bool, classes: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """Shape of one datum, (C, H, W) for images, and how many are held out. CIFAR-10 is not fetched for an estimate."""
     from genmem.empirics.data import datasets
 
     if name == "cifar10":
         side = pixels or 32
         return (1 if grey else 3, side, side), 10_000
-    data = datasets.of_config(TrainConfig(data=name, pixels=pixels, grey=grey, classes=classes))
+    data = datasets.of_config(TrainConfig(process=process, data=name, pixels=pixels, grey=grey, classes=classes))
     return data.pool.shape[1:], len(data.held_out)
 
 
 @functools.cache
 def _step_seconds(config: TrainConfig, shape: tuple[int, int, int], batch_size: int) -> tuple[float, float, int]:
     """The fixed time of an optimizer step, its time for each image, and the network's parameters."""
-    import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+    import numpy as np
 
     from genmem.empirics.training.batches import Batches
-    from genmem.empirics.training.loop import make_optimizer, train_step
-    from genmem.empirics.training.networks import network_of
+    from genmem.empirics.training.device import best_device
+    from genmem.empirics.training.run import Run, train_step
 
-    AcceleratorState._reset_state()
-    accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
-    network = network_of(config, shape)
+    device = best_device()
+    run = Run(config, shape, device)
+    network, optimizer = run.network, run.optimizer
     parameters = sum(p.numel() for p in network.parameters())
-    network = accelerator.prepare_model(network)
-    optimizer = make_optimizer(config, network)
+    process = PROCESSES[config.process]()
 
     def seconds(size: int) -> float:
         trial = dataclasses.replace(config, batch_size=size)
-        batches = Batches(trial, torch.randn(trial.n, *shape, device=accelerator.device))
+        batches = Batches(trial, process, process.clean(np.zeros((trial.n, *shape), np.float32)).to(device))
         # The first step allocates; the number of the loss waits for the device.
         float(train_step(trial, network, optimizer, batches, 0))
         times, start = [], time.perf_counter()

@@ -1,9 +1,8 @@
-"""The training loop: denoising score matching, measured at log-spaced steps.
+"""The training loop: any process on any data, measured at log-spaced steps.
 
 No EMA, no warm-up, no dropout, no augmentation unless the config asks: each moves the times that are measured.
 """
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import math
@@ -11,15 +10,22 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.data import datasets
-from genmem.empirics.randomness import derived_seed
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import runs
-from genmem.empirics.training import checkpoints
 from genmem.shared.errors import InputError, count
+
+if TYPE_CHECKING:
+    import torch
+
+    from genmem.empirics.training.batches import Batches
+    from genmem.empirics.training.milestones import Probe
+    from genmem.empirics.training.run import Run
 
 CHECKPOINT_SECONDS = 60.0
 _DIVERGENCE_CHECK = 100
@@ -73,139 +79,99 @@ def _train(
     config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, digest: str, on_step
 ) -> None:
     import torch
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
     from genmem.empirics.training.batches import Batches
+    from genmem.empirics.training.device import best_device
     from genmem.empirics.training.milestones import Probe
-    from genmem.empirics.training.networks import network_of
-    from genmem.empirics.training.stopping import StopBeforeMemorization, check_of
+    from genmem.empirics.training.run import Run
+    from genmem.empirics.training.stopping import StopBeforeMemorization
 
-    # Accelerate keeps one precision per process; the run's own config decides.
-    AcceleratorState._reset_state()
-    accelerator = Accelerator(mixed_precision="bf16" if config.precision == "bf16" else "no")
-    device = accelerator.device
-    network = network_of(config, images.shape[1:])
-    average = _average(config, network, device)
-    network = accelerator.prepare_model(network)
-    # Not wrapped by accelerate, which looks for optional packages at each step; without a gradient scaler it adds nothing.
-    optimizer = make_optimizer(config, network)
-    plain = accelerator.unwrap_model(network)
-    measured = accelerator.prepare_model(average.module, evaluation_mode=True) if average else network
-    images = torch.from_numpy(images).to(device)
-    batches = Batches(config, images)
-    held_out = torch.from_numpy(data.held_out).to(device)
-    probe = Probe(config, images, held_out, batches, data.bound)
+    device = best_device()
+    process = PROCESSES[config.process](data.bound)
+    training, held_out = (process.clean(array).to(device) for array in (images, data.held_out))
+    batches = Batches(config, process, training)
+    probe = Probe(config, process, training, held_out, batches, data.log_density is not None)
     stopper = None
     if config.stop:
-        stopper = StopBeforeMemorization(images, held_out, directory / "best.safetensors", risk=config.stop)
-
-    step, elapsed = checkpoints.restore(directory / "checkpoints", config.key, plain, optimizer, average, stopper)
+        best = directory / "best.safetensors"
+        stopper = StopBeforeMemorization(training, held_out, best, risk=config.stop, process=process)
+    run = Run(config, images.shape[1:], device, stopper)
+    elapsed = run.restore(directory / "checkpoints")
     facts = {
         "key": config.key,
         "config": dataclasses.asdict(config),
-        "status": "running",
-        "wall_time": elapsed,
         "data_digest": digest,
-        "parameters": sum(p.numel() for p in plain.parameters()),
+        "parameters": sum(p.numel() for p in run.network.parameters()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(),
-        "versions": {name: importlib.metadata.version(name) for name in ("genmem", "torch", "diffusers", "accelerate")},
+        "versions": {name: importlib.metadata.version(name) for name in ("genmem", "torch", "diffusers")},
     }
-    runs.write_facts(directory, facts)
-
-    started = time.monotonic()
-
-    def spent() -> float:
-        return elapsed + time.monotonic() - started
-
-    def close(status: str) -> None:
-        runs.write_facts(directory, facts | {"status": status, "wall_time": spent()})
-
-    def save(step: int) -> None:
-        checkpoints.save(directory / "checkpoints", config.key, step, spent(), plain, optimizer, average, stopper)
-
-    def record(step: int) -> bool:
-        """Measure, unless the losses are no longer finite; says whether they are."""
-        milestone = probe.measure(measured)
-        if not all(np.isfinite(milestone[name]).all() for name in ("train_loss", "test_loss", "d1")):
-            return False
-        runs.write_milestone(directory, step, milestone)
-        if stopper:
-            losses = (milestone[name][0] for name in ("train_loss", "test_loss"))
-            check = check_of(step, *losses, milestone["d1"], milestone["d2"])
-            stopper.judge(check, average.module if average else plain)
-        save(step)
-        return True
-
-    milestones = set(config.milestone_steps())
-    if step == 0:
-        record(0)
-    on_step(step)
-    saved = time.monotonic()
-    while step < config.steps and not (stopper and stopper.reason):
-        loss = train_step(config, network, optimizer, batches, step)
-        if average:
-            average.update_parameters(plain)
-        step += 1
-        if step % _DIVERGENCE_CHECK == 0 and not math.isfinite(loss):
-            return close("diverged")
-        if step in milestones:
-            if not record(step):
-                return close("diverged")
-            saved = time.monotonic()
-        elif time.monotonic() - saved > CHECKPOINT_SECONDS:
-            save(step)
-            saved = time.monotonic()
-        on_step(step)
-    if stopper:
-        facts |= {"stop_reason": stopper.outcome.reason, "best_step": stopper.outcome.best_step}
-    close("finished" if step == config.steps else "stopped early")
+    _run_to_the_end(run, batches, probe, _Journal(directory, facts, elapsed), on_step)
 
 
-def train_step(config: TrainConfig, network, optimizer, batches, step: int):
-    """One optimizer step on the batch number `step`; returns the loss before it, a tensor ()."""
-    from genmem.empirics.processes.diffusion import denoising_errors
-
-    if config.warmup:
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * min(1, (step + 1) / config.warmup)
-    with _dropout_noise(config, step):
-        loss = denoising_errors(network, *batches[step]).mean()
-    loss.backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.detach()
-
-
-@contextlib.contextmanager
-def _dropout_noise(config: TrainConfig, step: int) -> Iterator[None]:
-    """Dropout draws from torch's global generator: seeded for this step, and left as it was."""
-    import torch
-
-    if not config.dropout:
-        yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(derived_seed(config.seed, "dropout", step))
-        yield
+def _run_to_the_end(run: "Run", batches: "Batches", probe: "Probe", journal: "_Journal", on_step) -> None:
+    """Train, measure at the milestones, and write down what there is."""
+    milestones = set(run.config.milestone_steps())
+    journal.status("running")
+    if run.step == 0:
+        _record(run, probe, journal)
+    on_step(run.step)
+    for loss in _training(run, batches):
+        if run.step % _DIVERGENCE_CHECK == 0 and not math.isfinite(loss):
+            return journal.status("diverged")
+        if run.step in milestones:
+            if not _record(run, probe, journal):
+                return journal.status("diverged")
+        elif time.monotonic() - journal.saved > CHECKPOINT_SECONDS:
+            journal.save(run)
+        on_step(run.step)
+    if run.stopper:
+        outcome = run.stopper.outcome
+        journal.facts |= {"stop_reason": outcome.reason, "best_step": outcome.best_step}
+    journal.status("finished" if run.step == run.config.steps else "stopped early")
 
 
-def _average(config: TrainConfig, network, device):
-    """The moving average of the weights, started at the first step's, or None."""
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+def _training(run: "Run", batches: "Batches") -> "Iterator[torch.Tensor]":
+    """One optimizer step after the other until the run is over; yields the loss before each, once it is taken."""
+    while not run.over:
+        yield run.advance(batches)
 
-    return AveragedModel(network, device, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
+
+def _record(run: "Run", probe: "Probe", journal: "_Journal") -> bool:
+    """Measure, unless the losses are no longer finite; says whether they are."""
+    from genmem.empirics.training.stopping import check_of
+
+    milestone = probe.measure(run.measured)
+    if not all(np.isfinite(milestone[name]).all() for name in ("train_loss", "test_loss", "d1")):
+        return False
+    runs.write_milestone(journal.directory, run.step, milestone)
+    if run.stopper:
+        losses = (milestone[name][0] for name in ("train_loss", "test_loss"))
+        run.stopper.judge(check_of(run.step, *losses, milestone["d1"], milestone["d2"]), run.measured)
+    journal.save(run)
+    return True
 
 
-def make_optimizer(config: TrainConfig, network):
-    """The config's torch optimizer."""
-    import torch
+class _Journal:
+    """What is written of a run besides its milestones, and the clock that goes on over restarts."""
 
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), lr=config.learning_rate, momentum=config.momentum)
-    return torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+    def __init__(self, directory: Path, facts: dict, elapsed: float):
+        self.directory = directory
+        self.facts = facts
+        self.saved = time.monotonic()
+        self._elapsed, self._started = elapsed, time.monotonic()
+
+    @property
+    def spent(self) -> float:
+        return self._elapsed + time.monotonic() - self._started
+
+    def status(self, status: str) -> None:
+        runs.write_facts(self.directory, self.facts | {"status": status, "wall_time": self.spent})
+
+    def save(self, run: "Run") -> None:
+        run.save(self.directory / "checkpoints", self.spent)
+        self.saved = time.monotonic()
 
 
 def git_commit() -> str | None:

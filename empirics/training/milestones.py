@@ -3,133 +3,138 @@
 import numpy as np
 
 from genmem.empirics.config import TrainConfig
-from genmem.empirics.processes.diffusion import STEPS, ddim, ddim_log_density, denoising_errors, step_of_time
+from genmem.empirics.processes.process import Process
 from genmem.empirics.randomness import generator
-from genmem.empirics.samples.metrics import nearest_two
 from genmem.empirics.training.batches import Batches
 
 _BATCH = 512
 
 
 class Probe:
-    """Measures a network with the same images and the same noise each time, so that curves in training time are smooth.
+    """Measures a network with the same data and the same noise each time, so that curves in training time are smooth.
 
     Args:
         config: of the run.
-        images: tensor (n, C, H, W), the training images.
-        held_out: tensor (N, C, H, W).
+        process: of the run.
+        training: tensor (n, ...), the training data.
+        held_out: tensor (N, ...).
         batches: of the training, all on the device of the network.
-        bound: largest absolute value of a pixel, None if there is none.
+        density_known: whether the law is known from which the data were drawn; if so, that of the samples is recorded.
     """
 
-    def __init__(self, config: TrainConfig, images, held_out, batches: Batches, bound: float | None):
+    def __init__(
+        self, config: TrainConfig, process: Process, training, held_out, batches: Batches, density_known: bool = False
+    ):
         self.config = config
+        self.process = process
         self.batches = batches
-        self.bound = bound
-        self.images = images
+        self.training = training
         self.held_out = held_out
-        self.test_images = held_out[: config.test_images]
-        self.loss_steps = [step_of_time(t) for t in config.loss_times]
+        self.test = held_out[: config.test_images]
+        self.loss_levels = [process.level(t) for t in config.loss_times]
+        self.density_known = density_known and config.samples > 0
 
     def measure(self, network) -> dict[str, np.ndarray]:
         """The record of this moment.
 
-        - train_loss (T, n), test_loss (T, N): each image's loss at each of the config's T times, mean over the draws;
-        - train_average (n,), test_average (N,): the loss averaged over all diffusion times, stratified over the draws (with
-          a train_time: over that one);
+        - train_loss (T, n), test_loss (T, N): each datum's loss at each of the config's T times, mean over the draws;
+        - train_average (n,), test_average (N,): the loss averaged over all levels, stratified over the draws (with a
+          train_time: over that one);
         - copies_loss (n,), if the noise copies are fixed: the loss on them, which is what the optimizer lowers;
-        - log_density (S,), for the mixture: of the samples under the law that the network generates;
-        - samples (S, C, H, W), uint8 for pixels in [-1, 1], else float32;
-        - d1, d2 (S,) distances to the two nearest training images, index (S,) of the nearest; d_held_out (S,) distance to
-          the nearest held-out image.
+        - log_density (S,), if the data's density is known: of the samples under the law that the network generates;
+        - samples (S, ...), as the process packs them;
+        - d1, d2 (S,) distances to the two nearest training data, index (S,) of the nearest; d_held_out (S,) distance to
+          the nearest held-out datum.
         """
         import torch
 
+        process = self.process
         network.eval()
         with torch.no_grad():
             record = {}
-            for split, images in (("train", self.images), ("test", self.test_images)):
-                draws, seed = self.config.loss_draws, self.config.seed
-                at_times = [image_losses(network, images, k, draws, seed, split) for k in self.loss_steps]
+            for split, data in (("train", self.training), ("test", self.test)):
+                at_times = [self._losses(network, data, level, split) for level in self.loss_levels]
                 record[f"{split}_loss"] = torch.stack(at_times)
                 record[f"{split}_average"] = (
-                    at_times[0] if self.config.train_time else image_losses(network, images, None, draws, seed, split)
+                    at_times[0] if self.config.train_time else self._losses(network, data, None, split)
                 )
             if self.config.copies:
                 record["copies_loss"] = self._copies_losses(network)
             samples = self._samples(network)
-            record["d1"], record["d2"], record["index"] = nearest_two(samples, self.images)
-            record["d_held_out"] = nearest_two(samples, self.held_out)[0]
-            record["samples"] = samples
-            if self.config.data == "gmm" and self.config.samples:
-                record["log_density"] = self._log_density(network)
-            if self.bound == 1:
-                record["samples"] = ((samples.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+            record["d1"], record["d2"], record["index"] = process.distances(samples, self.training)
+            record["d_held_out"] = process.distances(samples, self.held_out)[0]
+            log_density = self._log_density(network) if self.density_known else None
+            if log_density is not None:
+                record["log_density"] = log_density
+            record["samples"] = process.packed(samples)
         network.train()
         return {name: tensor.cpu().numpy() for name, tensor in record.items()}
 
+    def _losses(self, network, data, level, split: str):
+        return losses(self.process, network, data, level, self.config.loss_draws, self.config.seed, split)
+
     def _copies_losses(self, network):
-        """Loss (n,) of each training image, mean over its noise copies."""
+        """Loss (n,) of each training datum, mean over its noise copies."""
         n = self.config.n
-        draws = zip(*(part.split(n) for part in self.batches.copies), strict=True)
-        return sum(_errors(network, self.images, k, noise) for k, noise in draws) / self.config.copies
+        copies = zip(*(part.split(n) for part in self.batches.copies), strict=True)
+        return sum(_errors(self.process, network, self.training, *copy) for copy in copies) / self.config.copies
 
     def _samples(self, network):
-        import torch
-
         if not self.config.samples:
-            return torch.empty(0, *self.images.shape[1:], device=self.images.device)
-        return generated(network, self._noise(), self.config.sampling_steps, self.bound)
+            return self.training[:0]
+        return generated(self.process, network, self._start(), self.config.sampling_steps)
 
     def _log_density(self, network):
+        """log density (S,), or None where the process does not know it."""
         import torch
 
         steps = self.config.sampling_steps
-        return torch.cat([ddim_log_density(network, batch, steps) for batch in self._noise().split(_BATCH)])
+        parts = [self.process.log_density(network, batch, steps) for batch in self._start().split(_BATCH)]
+        return None if any(part is None for part in parts) else torch.cat(parts)
 
-    def _noise(self):
-        own, given = self.config.seed, self.config.sampling_seed
-        return sampling_noise(own if given is None else given, self.config.samples, self.images)
+    def _start(self):
+        config = self.config
+        seed = config.seed if config.sampling_seed is None else config.sampling_seed
+        return sampling_start(self.process, seed, config.samples, self.training, config.sampling_steps)
 
 
-def image_losses(network, images, k: int | None, draws: int, seed: int, split: str, batch_size: int = _BATCH):
-    """Loss (N,) of each of the images (N, C, H, W), mean over `draws` draws of noise that are the same at each call.
+def losses(
+    process: Process, network, data, level: float | None, draws: int, seed: int, split: str, batch_size: int = _BATCH
+):
+    """Loss (N,) of each of the data (N, ...), mean over `draws` draws of noise that are the same at each call.
 
-    k: the DDPM step; None: all steps, stratified over the draws. seed, split: what the noise is drawn from. Leaves
-    torch's global generator as it is. batch_size: images in one call of the network.
+    level: of the noise; None: all levels, stratified over the draws. seed, split: what the noise is drawn from. Leaves
+    torch's global generator as it is. batch_size: data in one call of the network.
     """
     import torch
 
-    total = torch.zeros(len(images), device=images.device)
-    for draw in range(draws):
-        random = generator(seed, f"loss {split} {k}", draw, images.device)
-        noise = torch.randn(images.shape, generator=random, device=images.device)
-        if k is None:
-            place = (draw + torch.rand(len(images), generator=random, device=images.device)) / draws
-            steps = (place * STEPS).long().clamp(max=STEPS - 1)
+    total = torch.zeros(len(data), device=data.device)
+    for number in range(draws):
+        random = generator(seed, f"loss {split} {level}", number, data.device)
+        draw = process.draw_noise(data.shape, random)
+        if level is None:
+            share = (number + torch.rand(len(data), generator=random, device=data.device)) / draws
+            levels = process.levels(share)
         else:
-            steps = torch.full((len(images),), k, device=images.device)
-        total += _errors(network, images, steps, noise, batch_size)
+            levels = torch.full((len(data),), level, device=data.device)
+        total += _errors(process, network, data, levels, draw, batch_size)
     return total / draws
 
 
-def sampling_noise(seed: int, count: int, images):
-    """The noise (count, C, H, W) that samples start from, for images (N, C, H, W) and on their device."""
+def sampling_start(process: Process, seed: int, count: int, data, steps: int):
+    """What `count` samples like the data (N, ...) start from, on their device."""
+    return process.draw_start(count, data.shape[1:], steps, generator(seed, "samples", device=data.device))
+
+
+def generated(process: Process, network, start, steps: int, batch_size: int = _BATCH):
+    """Samples (S, ...) generated from `start` in `steps` steps, in batches."""
     import torch
 
-    random = generator(seed, "samples", device=images.device)
-    return torch.randn((count, *images.shape[1:]), generator=random, device=images.device)
+    return torch.cat([process.sample(network, batch, steps) for batch in start.split(batch_size)])
 
 
-def generated(network, noise, steps: int, bound: float | None, batch_size: int = _BATCH):
-    """Images (S, C, H, W) generated from noise (S, C, H, W) by `steps` steps of DDIM, in batches."""
+def _errors(process: Process, network, data, levels, draw, batch_size=_BATCH):
     import torch
 
-    return torch.cat([ddim(network, batch, steps, bound) for batch in noise.split(batch_size)])
-
-
-def _errors(network, images, k, noise, batch_size=_BATCH):
-    import torch
-
-    parts = zip(images.split(batch_size), k.split(batch_size), noise.split(batch_size), strict=True)
-    return torch.cat([denoising_errors(network, *part) for part in parts])
+    parts = zip(data.split(batch_size), levels.split(batch_size), draw.split(batch_size), strict=True)
+    return torch.cat([process.errors(network, *part) for part in parts])

@@ -20,8 +20,9 @@ from typing import Literal
 
 import numpy as np
 
-from genmem.empirics.processes.diffusion import step_of_time
-from genmem.empirics.samples.metrics import memorized_fraction, nearest_two
+from genmem.empirics.processes.gaussian import Gaussian
+from genmem.empirics.processes.process import Process
+from genmem.empirics.samples.metrics import memorized_fraction
 from genmem.shared.errors import InputError, count, finite
 from genmem.shared.files import writable_file, written_whole
 from genmem.theory.timescales import Fractions
@@ -147,6 +148,7 @@ class StopBeforeMemorization:
             prediction by `network(noisy, k).sample` on the linear DDPM schedule of 1000 steps, at t = 0.01 (k = 40).
         sample: a function (network) of generated images (S, C, H, W), scaled as the training images; by default DDIM on
             the same schedule for images in [-1, 1].
+        process: of other data than images with Gaussian noise; it decides the loss, the samples and their distances.
 
     After a check, `reason` tells why to stop (see `verdict`) or is None, and `checks` holds all that was seen. Raises
     InputError if a value is not allowed or `best` cannot be written.
@@ -164,6 +166,7 @@ class StopBeforeMemorization:
         batch_size: int = 256,
         loss: Callable | None = None,
         sample: Callable | None = None,
+        process: Process | None = None,
     ):
         import torch
 
@@ -184,6 +187,7 @@ class StopBeforeMemorization:
         self.spacing = spacing
         self.samples = count("samples", samples)
         self.batch_size = count("batch_size", batch_size)
+        self.process = process or Gaussian(bound=1.0)
         self.loss = loss or self._loss
         self.sample = sample or self._sample
         self.checks: list[Check] = []
@@ -221,7 +225,7 @@ class StopBeforeMemorization:
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
             train, test = (self.loss(network, images).float().cpu().numpy() for images in (self.shown, self.held_out))
-            d1, d2, _ = nearest_two(self.sample(network).to(self.images), self.images)
+            d1, d2, _ = self.process.distances(self.sample(network).to(self.images), self.images)
         for module in in_training:
             module.training = True
         self._seconds += time.monotonic() - started
@@ -277,12 +281,13 @@ class StopBeforeMemorization:
                              f"{error.strerror}") from None
 
     def _loss(self, network, images):
-        from genmem.empirics.training.milestones import image_losses
+        from genmem.empirics.training.milestones import losses
 
-        return image_losses(network, images, step_of_time(_LOSS_TIME), _LOSS_DRAWS, 0, "stop", self.batch_size)
+        level = self.process.level(_LOSS_TIME)
+        return losses(self.process, network, images, level, _LOSS_DRAWS, 0, "stop", self.batch_size)
 
     def _sample(self, network):
-        from genmem.empirics.training.milestones import generated, sampling_noise
+        from genmem.empirics.training.milestones import generated, sampling_start
 
-        noise = sampling_noise(0, self.samples, self.images)
-        return generated(network, noise, _SAMPLING_STEPS, 1.0, self.batch_size)
+        start = sampling_start(self.process, 0, self.samples, self.images, _SAMPLING_STEPS)
+        return generated(self.process, network, start, _SAMPLING_STEPS, self.batch_size)

@@ -29,7 +29,7 @@ _REPORT_SECONDS = 0.5
 _POLL_SECONDS = 0.2
 _FREE_SECONDS = 60
 
-# Runs of one process would share accelerate's state and torch's threads.
+# Runs of one process would share torch's threads.
 _one_run_per_process = threading.Lock()
 
 

@@ -49,7 +49,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     from genmem.empirics.analysis.mapping import map_of, setting
     from genmem.empirics.analysis.measure import measure
 
-    measurement = measure([record for record in records if record.config.network != "random-features"])
+    measurement = measure([record for record in records if not record.config.is_theory])
     runs = measurement.lawful
     if not runs:
         raise InputError("runs must hold a U-Net's that did not diverge, but do not")

@@ -38,7 +38,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
 
     from genmem.empirics.analysis.closed_form import compare
 
-    runs = [record for record in records if record.config.network == "random-features"]
+    runs = [record for record in records if record.config.is_theory]
     if not runs:
         raise InputError("runs must hold one of the network random-features, but none does")
     found = compare(max(runs, key=lambda record: (record.steps[-1], record.key)))

@@ -225,7 +225,7 @@ def _against_theory(label: str, measurement) -> Section:
     heading, runs = f"Theory against runs on {label}", measurement.lawful
     config = runs[0].record.config
     try:
-        if config.network == "random-features":
+        if config.is_theory:
             rows = tables.free_rows([row for run in runs for row in without_parameters(run.record)])
             sentence = "The closed form has no free parameter here. Finite networks: simulated, of the run's size."
             return Section(heading, [sentence], tables=[Table("Times in units of τ", rows)])

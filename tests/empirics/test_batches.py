@@ -5,9 +5,14 @@ import pytest
 import torch
 
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.processes.gaussian import Gaussian
 from genmem.empirics.training.batches import Batches, batch_indices
 
 CONFIG = TrainConfig(n=10, batch_size=4)
+
+
+def batches_of(config, images):
+    return Batches(config, Gaussian(), images)
 
 
 @pytest.fixture
@@ -26,14 +31,14 @@ def test_batches_are_permutations_in_a_row():
 
 
 def test_a_batch_depends_on_the_step_alone(images):
-    one, other = Batches(CONFIG, images), Batches(CONFIG, images)
+    one, other = batches_of(CONFIG, images), batches_of(CONFIG, images)
     for step in (3, 0, 3, 700):
         assert all(torch.equal(a, b) for a, b in zip(one[step], other[step], strict=True))
     assert not torch.equal(one[0][2], one[1][2])
 
 
 def test_fresh_noise_never_repeats_and_covers_all_diffusion_steps(images):
-    batches = Batches(dataclasses.replace(CONFIG, batch_size=10), images)
+    batches = batches_of(dataclasses.replace(CONFIG, batch_size=10), images)
     k = torch.cat([batches[step][1] for step in range(200)])
     assert k.min() < 10 and k.max() > 989
     noise = torch.cat([batches[step][2] for step in range(200)])
@@ -41,7 +46,7 @@ def test_fresh_noise_never_repeats_and_covers_all_diffusion_steps(images):
 
 
 def test_fixed_copies_are_the_same_noise_on_the_same_image_in_every_epoch(images):
-    batches = Batches(dataclasses.replace(CONFIG, copies=3, batch_size=10), images)
+    batches = batches_of(dataclasses.replace(CONFIG, copies=3, batch_size=10), images)
 
     def epoch(number):
         parts = zip(*(batches[3 * number + i] for i in range(3)), strict=True)
@@ -56,12 +61,12 @@ def test_fixed_copies_are_the_same_noise_on_the_same_image_in_every_epoch(images
 
 def test_one_training_time_is_one_step(images):
     for copies in (0, 2):
-        batches = Batches(dataclasses.replace(CONFIG, copies=copies, train_time=0.1), images)
+        batches = batches_of(dataclasses.replace(CONFIG, copies=copies, train_time=0.1), images)
         assert set(batches[5][1].tolist()) == {136}
 
 
 def test_mirrored_images_are_about_half_and_nothing_else_changes(images):
-    plain, mirrored = Batches(CONFIG, images), Batches(dataclasses.replace(CONFIG, flip=True), images)
+    plain, mirrored = batches_of(CONFIG, images), batches_of(dataclasses.replace(CONFIG, flip=True), images)
     flipped = 0
     for step in range(50):
         (before, k, noise), (after, same_k, same_noise) = plain[step], mirrored[step]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genmem.empirics.processes import diffusion
-from genmem.empirics.training.networks import unet
+from genmem.empirics.networks.unet import unet
 from genmem.shared.errors import InputError
 from tests import tolerances
 

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from genmem.empirics.data import datasets
+from genmem.empirics.processes.neighbours import nearest_two
 from genmem.empirics.samples.metrics import (
     cosine_similarity,
     frechet_distance,
     memorized_fraction,
     nearest_similarity,
-    nearest_two,
     sliced_wasserstein,
     with_error,
 )

@@ -1,11 +1,16 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.processes.diffusion import alphabar
-from genmem.empirics.training.networks import RandomFeaturesNetwork, ResidualMLP, network_of, unet
+from genmem.empirics.networks.mlp import ResidualMLP
+from genmem.empirics.networks.random_features import RandomFeaturesNetwork
+from genmem.empirics.networks.unet import unet
+from genmem.empirics.training.networks import network_of
 from genmem.shared.errors import InputError
 
 
@@ -32,17 +37,6 @@ def test_every_level_but_the_finest_has_attention_and_nothing_drops_out():
     assert network(torch.zeros(2, 3, 16, 16), torch.tensor([0, 999])).sample.shape == (2, 3, 16, 16)
 
 
-def test_initial_weights_depend_on_the_seed_alone():
-    torch.manual_seed(1)
-    state = torch.random.get_rng_state()
-    one = unet(8, 1, 8, seed=5)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    torch.manual_seed(2)
-    same, other = unet(8, 1, 8, seed=5), unet(8, 1, 8, seed=6)
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-
-
 def test_a_side_that_cannot_be_halved_is_refused():
     with pytest.raises(InputError, match="levels"):
         unet(8, 1, 6, levels=3)
@@ -63,6 +57,12 @@ def test_every_network_maps_batches_to_noise_and_depends_on_the_seed_alone(netwo
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), same.state_dict().values(), strict=True))
     other = network_of(TrainConfig(network=network, width=16, seed=4, **words), shape)
     assert any(not torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_naming_and_checking_a_network_loads_no_torch():
+    code = ("import sys; from genmem.empirics.config import TrainConfig; TrainConfig().check(); "
+            "assert TrainConfig(network='random-features').is_theory and not TrainConfig().is_theory; print('torch' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_the_mlp_has_three_residual_blocks_and_knows_the_step():

@@ -236,7 +236,7 @@ def test_a_resumed_run_decides_as_an_uninterrupted_one(tmp_path, interrupted):
 
 
 def test_a_check_disturbs_neither_the_network_nor_the_random_numbers(tmp_path):
-    from genmem.empirics.training.networks import unet
+    from genmem.empirics.networks.unet import unet
 
     images = torch.from_numpy(datasets.digits().pool[:24])
     network = unet(4, 1, 8, 2, 1, dropout=0.5)

@@ -80,7 +80,7 @@ def test_recorded_distances_are_those_of_the_recorded_samples(finished):
 
 
 def test_the_recorded_loss_is_the_denoising_error_of_the_checkpoint(finished):
-    from genmem.empirics.training.networks import unet
+    from genmem.empirics.networks.unet import unet
 
     network = unet(4, 1, 8, 2, 1).eval()
     arrays, facts = store.load(sorted((finished.directory / "checkpoints").iterdir())[-1])
@@ -181,7 +181,7 @@ def test_sigkill_at_random_moments_changes_no_bit(tmp_path, kills, monkeypatch):
     # The server imports once and forks the runs, which saves seconds for each.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["genmem.empirics.training.loop", "genmem.empirics.training.milestones", "sklearn.datasets", "accelerate",
+        ["genmem.empirics.training.loop", "genmem.empirics.training.milestones", "sklearn.datasets",
          "diffusers.models.unets.unet_2d", "diffusers.schedulers.scheduling_ddim"]
     )
     chance = random.Random(kills)

@@ -1,0 +1,25 @@
+"""Where a network is trained, and in which arithmetic."""
+
+from genmem.empirics.config import TrainConfig
+
+
+def best_device():
+    """The torch device of this machine: a CUDA GPU if there is one, else Apple's, else the processor."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def in_precision(config: TrainConfig, network, device):
+    """The same network, whose calls compute in the config's precision.
+
+    Of bf16 the weights know nothing: they stay float32, as do the loss and the optimizer, and torch's autocast casts
+    what goes into each matrix product of a forward pass.
+    """
+    import torch
+
+    if config.precision == "bf16":
+        network.forward = torch.autocast(device.type, dtype=torch.bfloat16)(network.forward)
+    return network
