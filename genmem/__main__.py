@@ -3,21 +3,35 @@
 import sys
 
 from genmem import __version__
-from genmem.commands import GROUPS, NAMES, command
+from genmem.commands import GROUPS, NAMES, command, terminal
 from genmem.shared.errors import Failure, InputError, known
 
 QUESTION = "When does a diffusion model generalize, when does it memorize, and when should training stop?"
+# What a shell reports of a program that was ended by Ctrl-C, or by a closed pipe: 128 + the signal's number.
+INTERRUPTED, PIPE_CLOSED = 130, 141
 
 
 def main() -> None:
+    """Run the command of sys.argv; exit code 2 for a user's mistake, 1 for what failed otherwise."""
+    terminal.prepare()
     try:
-        _run(sys.argv[1:])
+        try:
+            _run(sys.argv[1:])
+        finally:
+            terminal.flush()
     except InputError as error:
         _end(2, str(error))
     except Failure as error:
         _end(1, str(error))
+    except BrokenPipeError:
+        # As in `genmem predict | head -1`: the reader has all that it wanted.
+        terminal.forget_output()
+        sys.exit(PIPE_CLOSED)
+    except OSError as error:
+        terminal.forget_output()
+        _end(1, f"{error.filename or 'the output'} could not be read or written: {error.strerror or error}")
     except KeyboardInterrupt:
-        _end(130, "interrupted; the same command goes on where it stopped")
+        _end(INTERRUPTED, "interrupted; the same command goes on where it stopped")
 
 
 def _run(arguments: list[str]) -> None:

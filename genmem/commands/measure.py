@@ -64,7 +64,7 @@ def measure(
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as part:
-            part.write_text(text + "\n")
+            part.write_text(text + "\n", encoding="utf-8")
     if json:
         return print(text)
     print(tables.times_table(measurement, intervals))

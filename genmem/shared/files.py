@@ -1,12 +1,20 @@
 """Files a command writes: refused before the work if they cannot be written, then written whole or not at all."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from genmem.shared.errors import InputError
+from genmem.shared.errors import Failure, InputError
+
+
+class Unwritable(Failure, OSError):
+    """A file could not be written: a full disk, or one that turned read-only. What was there before is still there."""
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(f"'{path}' could not be written: {reason}")
+        self.strerror = reason
 
 
 def writable_file(name: str, path: Path, suffix: str) -> Path:
@@ -47,19 +55,30 @@ def _probe(name: str, path: Path, folder: Path) -> None:
         raise InputError(f"{name} must be a path that can be written, but '{path}' was given: {reason}") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` when the block ends well and vanishes when it does not."""
+    """Yield a path to write to; it takes the place of `path` when the block ends well and vanishes when it does not.
+
+    Raises Unwritable for any OSError of the block.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, path)
+    except OSError as error:
+        raise Unwritable(path, error.strerror or str(error)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def save_dataset(dataset, path: Path) -> None:
-    """Write an xarray Dataset as NetCDF, whole or not at all, with the folders on the way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write an xarray Dataset as NetCDF, whole or not at all, with the folders on the way; raises Unwritable."""
+    # In memory first: HDF5 cannot let go of a file on a full disk, and crashes the process when that ends.
+    content = dataset.to_netcdf(None, engine="h5netcdf")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(path, error.strerror or str(error)) from error
     with written_whole(path) as part:
-        dataset.to_netcdf(part, engine="h5netcdf")
+        part.write_bytes(content)
