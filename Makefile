@@ -1,24 +1,44 @@
 # Each target makes .venv on first use. Nothing outside this folder is touched, but for Chromium, which tests of pages need.
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell python$(version) --version > /dev/null 2>&1 && echo python$(version))))
 BIN := .venv/bin
 READY := .venv/.ready
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
-.PHONY: demo test test-all bench gallery browser clean
+.PHONY: demo lint test test-all test-pythons bench gallery docs dist browser clean
 
 demo: $(READY)
 	$(BIN)/genmem demo --out out/demo
+
+# The types of what all else rests on.
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/mypy -p genmem.theory -p genmem.shared
 
 # One thread each: two test processes with two spinning BLAS threads each take several times as long.
 test test-all: export OMP_NUM_THREADS = 1
 # Here a missing browser fails the tests that look at pages; pytest by itself skips them, and says why.
 test test-all: export GENMEM_REQUIRE_BROWSER = 1
 
-test: $(READY) browser
+test: $(READY) lint browser
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
 
-test-all: $(READY) browser
+test-all: $(READY) lint browser
 	$(BIN)/pytest -n 2 --dist loadgroup
+	$(MAKE) test-pythons
+
+# The theory on each Python that the machine has and that is supported, with the libraries that it needs alone.
+test-pythons: export OMP_NUM_THREADS = 1
+test-pythons:
+	@for version in 3.11 3.12 3.13; do \
+	  if ! python$$version --version > /dev/null 2>&1; then echo "python$$version is not installed: left out"; continue; fi; \
+	  environment=out/pythons/$$version; \
+	  echo "== $$(python$$version --version), in $$environment"; \
+	  python$$version -m venv $$environment \
+	  && $$environment/bin/pip install --quiet --constraint constraints.txt $(THEORY_NEEDS) \
+	  && PYTHONPATH=. $$environment/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(THEORY_TESTS) || exit 1; \
+	done
+THEORY_NEEDS := numpy scipy numba mpmath sympy xarray pytest hypothesis
+THEORY_TESTS := tests/theory
 
 # Debian's Chromium and its driver, for the tests that look at pages.
 browser:
@@ -33,10 +53,21 @@ gallery: $(READY)
 	$(BIN)/genmem figures all --runs records/digits-cpu records/random-features --out out/figures
 	$(BIN)/python docs/make_gallery.py
 
+# The pages of docs/ and the docstrings as a site: open out/site/index.html, no server and no network needed.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# A source archive, and the wheel that was built from it, as a release uploads them.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	@ls -l dist
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv out dist build
 
 $(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "genmem needs Python 3.11, 3.12 or 3.13, but none of python3.11, python3.12 and python3.13 is installed" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --constraint constraints.txt --editable '.[test]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[test,docs]'
 	touch $@

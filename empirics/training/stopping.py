@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from genmem.empirics.samples.metrics import memorized_fraction
 from genmem.shared.errors import InputError, count, finite
 from genmem.shared.files import writable_file, written_whole
 from genmem.theory.timescales import Fractions
+
+if TYPE_CHECKING:
+    import torch
 
 Reason = Literal["gap", "rise", "copies", "diverged", "end"]
 
@@ -156,8 +159,8 @@ class StopBeforeMemorization:
 
     def __init__(
         self,
-        images,
-        held_out,
+        images: "torch.Tensor",
+        held_out: "torch.Tensor",
         best: Path | str,
         risk: float = 0.01,
         first: int = 100,
