@@ -1,5 +1,8 @@
 # Each target makes .venv on first use. Nothing outside this folder is touched, but for Chromium, which tests of pages need.
-PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(shell python$(version) --version > /dev/null 2>&1 && echo python$(version))))
+# python3.11 and so on: on the path, where pyenv leaves names that may not work, or among pyenv's own.
+find = $(shell python$(1) --version > /dev/null 2>&1 && echo python$(1) || \
+  { ls -d "$$(pyenv root)"/versions/$(1).*/bin/python$(1) | tail -1; } 2> /dev/null)
+PYTHON ?= $(firstword $(foreach version,3.11 3.12 3.13,$(call find,$(version))))
 BIN := .venv/bin
 READY := .venv/.ready
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -26,19 +29,18 @@ test-all: $(READY) lint browser
 	$(BIN)/pytest -n 2 --dist loadgroup
 	$(MAKE) test-pythons
 
-# The theory on each Python that the machine has and that is supported, with the libraries that it needs alone.
-test-pythons: export OMP_NUM_THREADS = 1
-test-pythons:
-	@for version in 3.11 3.12 3.13; do \
-	  if ! python$$version --version > /dev/null 2>&1; then echo "python$$version is not installed: left out"; continue; fi; \
-	  environment=out/pythons/$$version; \
-	  echo "== $$(python$$version --version), in $$environment"; \
-	  python$$version -m venv $$environment \
-	  && $$environment/bin/pip install --quiet --constraint constraints.txt $(THEORY_NEEDS) \
-	  && PYTHONPATH=. $$environment/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(THEORY_TESTS) || exit 1; \
-	done
-THEORY_NEEDS := numpy scipy numba mpmath sympy xarray pytest hypothesis
-THEORY_TESTS := tests/theory
+# The theory on each supported Python that the machine has, with the libraries that it needs alone.
+test-pythons: $(foreach version,3.11 3.12 3.13,test-python-$(version))
+
+test-python-%: export OMP_NUM_THREADS = 1
+test-python-%:
+	@python="$(call find,$*)"; environment=out/pythons/$*; \
+	if [ -z "$$python" ]; then echo "Python $* is not installed: left out"; exit 0; fi; \
+	$$python -m venv $$environment \
+	&& $$environment/bin/pip install --quiet --constraint constraints.txt \
+	  numpy scipy numba mpmath sympy xarray pytest hypothesis \
+	&& echo "$$($$environment/bin/python --version), the theory alone:" \
+	&& PYTHONPATH=. $$environment/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(or $(TESTS),tests/theory)
 
 # Debian's Chromium and its driver, for the tests that look at pages.
 browser:

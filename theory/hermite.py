@@ -125,7 +125,7 @@ def _largest_correlation(rays) -> float:
 
 def _sufficient_nodes(sigma, sample, scale) -> int:
     """The least of 18, 27, 40, ... 303 quadrature nodes that the next number confirms to 1e-10 of the largest."""
-    nodes, previous = 18, None
+    nodes, confirmed, previous = 18, 18, None
     while True:
         c, square = hermite_coefficients(sigma, sample, scale, 8, nodes)
         current = np.concatenate([c.ravel(), square.ravel()])

@@ -54,7 +54,7 @@ class RandomFeatures(Problem):
 
     def __post_init__(self):
         super().__post_init__()
-        self.constants
+        self.constants  # noqa: B018 - computed here, so that an activation out of reach is refused here
 
     @classmethod
     def of(cls, problem: Problem, psi_n: float | None = None, psi_p: float | None = None) -> "RandomFeatures":

@@ -31,7 +31,7 @@ class Process(abc.ABC):
         self.bound = bound
 
     @classmethod
-    def check(cls, config: Any) -> None:
+    def check(cls, config: Any) -> None:  # noqa: B027 - a process without any such value has nothing to refuse
         """Raise InputError for values of a TrainConfig that no run of this process can have; its times, above all."""
 
     @abc.abstractmethod

@@ -57,7 +57,7 @@ def duration(seconds: float) -> str:
 
 
 def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
+    for unit in ("bytes", "kB", "MB", "GB"):  # noqa: B007 - the one at which the loop ends
         if number < 1000:
             break
         number /= 1000

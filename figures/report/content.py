@@ -83,7 +83,7 @@ def catalogued(
 
 def by_data(records: Sequence["RunRecord"]) -> dict[str, list["RunRecord"]]:
     """The runs on each data set; other networks than U-Nets apart."""
-    groups: dict[str, list["RunRecord"]] = defaultdict(list)
+    groups: dict[str, list[RunRecord]] = defaultdict(list)
     for record in records:
         network = record.config.network
         groups[record.config.data + ("" if network == "unet" else f", {network}")].append(record)

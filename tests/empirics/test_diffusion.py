@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from genmem.empirics.processes import diffusion
 from genmem.empirics.networks.unet import unet
+from genmem.empirics.processes import diffusion
 from genmem.shared.errors import InputError
 from tests import tolerances
 

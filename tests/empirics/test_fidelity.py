@@ -10,8 +10,8 @@ from genmem.empirics.analysis import fidelity
 from genmem.empirics.analysis.fidelity import agreement, distance_curve, kl_to_truth, metrics_of
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.processes.diffusion import alphabar, ddim
-from genmem.empirics.records import runs
 from genmem.empirics.processes.neighbours import nearest_two
+from genmem.empirics.records import runs
 from genmem.empirics.samples.metrics import memorized_fraction
 from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL

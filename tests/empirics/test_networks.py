@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from genmem.empirics.config import TrainConfig
-from genmem.empirics.processes.diffusion import alphabar
 from genmem.empirics.networks.mlp import ResidualMLP
 from genmem.empirics.networks.random_features import RandomFeaturesNetwork
 from genmem.empirics.networks.unet import unet
+from genmem.empirics.processes.diffusion import alphabar
 from genmem.empirics.training.networks import network_of
 from genmem.shared.errors import InputError
 

@@ -30,8 +30,8 @@ def stopped(steps, train_loss, test_loss, initial, f_mem_low=None, risk=0.01, ga
     """Where the rule stops on a curve, and why; (None, None) if nowhere."""
     f_mem_low = np.zeros(len(steps)) if f_mem_low is None else f_mem_low
     checks = [Check(0, initial, initial, 0, 0, 0)]
-    for step, train, test, low in zip(steps, train_loss, test_loss, f_mem_low, strict=True):
-        checks.append(Check(step, train, test, gap_error, low, low))
+    for step, of_train, of_test, low in zip(steps, train_loss, test_loss, f_mem_low, strict=True):
+        checks.append(Check(step, of_train, of_test, gap_error, low, low))
         if reason := verdict(checks, risk):
             return checks[-1].step, reason
     return None, None

@@ -58,7 +58,7 @@ def _write_metrics(directory: Path, config: TrainConfig, step: int, distance: fl
     arrays = {"similarity": np.full(16, 0.5), "nearest": np.zeros(16, np.int32), "similarity_held_out": np.full(16, 0.4)}
     facts = {
         "identity": {"key": config.key, "step": step, "space": RANDOM_CONV, "recipe": fidelity._RECIPE},
-        "distances": {name: (distance, 0.05 * distance) for name in fidelity._NAMES},
+        "distances": dict.fromkeys(fidelity._NAMES, (distance, 0.05 * distance)),
         "real": {"swd": 0.02, "fid": 0.02},
     }
     path = directory / "metrics" / RANDOM_CONV / f"{step:09d}.safetensors"
