@@ -17,6 +17,11 @@ from genmem.theory.timescales import Fractions, Timescales
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
 CURVE_NODES, TIME_NODES = 22, 20
+# Training times, in units of the relaxation of the largest rates, between which losses are computed: before, products of
+# resolvents are too small for double precision, after, too large.
+EARLIEST, LATEST = 1e-100, 1e30
+# At the latest time the limit must be reached to this, relative to losses above one; a larger error is refused.
+REACHED, REFUSED = 1e-6, 1e-2
 
 
 @dataclass(frozen=True)
@@ -103,14 +108,21 @@ class RandomFeatures(Problem):
     def learning_curves(self, tau) -> LearningCurves:
         """Losses at training times tau >= 0 (scalar or array, any order; 0 and inf are exact limits).
 
+        From c tau x_max = 1e30 on, x_max the largest eigenvalue of U, the losses are those at inf; where they still
+        change there (at n m = p without ridge) that is refused.
         Raises InputError for a negative or undefined tau, SolverError if the equations could not be solved.
         """
         tau = times("tau", tau)
         flat = tau.ravel()
+        # In units of the relaxation of U + ridge; before the first of them nothing has moved, to the last digit.
+        age = flat * (self.rate * (self.equations.norm_bound + self.ridge))
         # A ridge stops the flow: once e^{-c tau ridge} is below rounding, the loss is its limit to the last digit.
         stopped = 40 / (self.rate * self.ridge) if self.ridge else np.inf
-        last = np.isinf(flat) | (flat > stopped)
-        inner = (flat > 0) & ~last
+        far = (age > LATEST) & (flat <= stopped) & np.isfinite(flat)
+        if far.any():
+            self._require_limit(flat[far])
+        last = np.isinf(flat) | (flat > stopped) | far
+        inner = (age > EARLIEST) & ~last
         # Rows: test, train, penalised, empirical, all less one; then the modes.
         values = np.zeros((4 + self.spectrum.weights.size, flat.size))
         residual = error = 0.0
@@ -121,6 +133,8 @@ class RandomFeatures(Problem):
             probes = order[[inner.sum() // 2, inner.sum() - 1]]
             fine, _ = self._march(flat[probes], CURVE_NODES + 6)
             error = float(np.max(np.abs(fine[:4] - values[:4, probes]) / np.maximum(1, 1 + fine[:4])))
+            if not error < REFUSED:
+                raise SolverError(self._beyond_precision(flat[inner]))
         if last.any():
             values[:, last] = self._limit()[:, None]
         test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
@@ -154,6 +168,23 @@ class RandomFeatures(Problem):
             what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
             raise SolverError(f"the resolvent of {self} {what}")
         return Timescales(*map(float, out[:4]), 1 + float(out[4]), 1.0)
+
+    def _require_limit(self, tau: np.ndarray) -> None:
+        """Raise SolverError unless the losses have reached their limit at the latest time that can be computed."""
+        latest = LATEST / (self.rate * (self.equations.norm_bound + self.ridge))
+        try:
+            values, _ = self._march(np.array([latest]), CURVE_NODES)
+        except SolverError:
+            raise SolverError(self._beyond_precision(tau)) from None
+        limit = self._limit()
+        if not np.all(np.abs(values[:4, 0] - limit[:4]) <= REACHED * np.maximum(1, np.abs(limit[:4]))):
+            raise SolverError(self._beyond_precision(tau))
+
+    def _beyond_precision(self, tau: np.ndarray) -> str:
+        return (
+            f"the losses of {self} at tau = {tau.max():g} are beyond double precision, since they still change there; "
+            "tau must be smaller, or inf for the exact limit"
+        )
 
     def _floor(self, floor) -> float:
         """The floor as a loss minus one, nan for none."""
