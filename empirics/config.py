@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from typing import Literal, get_args
+import types
+from pathlib import PurePosixPath
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from genmem.empirics.networks.table import NETWORKS
 from genmem.empirics.processes.table import PROCESSES
@@ -96,6 +98,10 @@ class TrainConfig:
     """Stop before the network memorizes, judged at the milestones, at the latest when f_mem exceeds this fraction (its
     lower 95 % bound), and keep the weights with the lowest test loss; 0: train for all steps."""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.data, str):
+            object.__setattr__(self, "data", _one_spelling(self.data))
+
     def check(self) -> None:
         """Raise InputError for a value that no run can have. What depends on the data set is checked with the data.
 
@@ -157,11 +163,17 @@ class TrainConfig:
         So a field can be added without new keys for old runs, provided its default is what was done before it existed.
         For the same reason a default never changes.
         """
+        return self.key_of(self.data)
+
+    def key_of(self, data: str) -> str:
+        """The key with the data's path spelled like this, as records made before there was one spelling have it."""
         values = {
             field.name: _plain(field, getattr(self, field.name))
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         }
+        if "data" in values:
+            values["data"] = data
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -173,13 +185,17 @@ class TrainConfig:
 
 
 def from_json(values: dict) -> TrainConfig:
-    """The config that `dataclasses.asdict` turned into JSON; raises InputError if a field is unknown.
+    """The config that `dataclasses.asdict` turned into JSON; raises InputError for an unknown field or a wrong type.
 
     A missing field is one that did not exist when the run was made: it has its default.
     """
     unknown = values.keys() - {field.name for field in dataclasses.fields(TrainConfig)}
     if unknown:
         raise InputError(f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?")
+    hints = get_type_hints(TrainConfig)
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            raise InputError(f"a run's config must hold {_words(hints[name])} for {name}, but it holds {value!r}")
     return TrainConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
@@ -188,3 +204,33 @@ def _plain(field: dataclasses.Field, value):
     if isinstance(value, tuple):
         return [float(entry) for entry in value]
     return float(value) if isinstance(field.default, float) else value
+
+
+def _one_spelling(data: str) -> str:
+    """A data set's name with its path in one spelling: folder:./photos/ and folder:photos are the same data."""
+    kind, _, path = data.partition(":")
+    return f"{kind}:{PurePosixPath(path)}" if path else data
+
+
+def _fits(value, hint) -> bool:
+    """Whether a value read from JSON is of a field's type."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(entry, get_args(hint)[0]) for entry in value)
+    if hint in (int, float):
+        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint) -> str:
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_words(option) for option in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "a list of numbers"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text", types.NoneType: "null"}[hint]

@@ -68,9 +68,9 @@ def compare(record: RunRecord, draws: int = _DRAWS) -> Comparison:
         if not fits:
             given = getattr(config, name)
             raise InputError(f"the closed form is about runs with {name} {needed}, but {given!r} was given")
-    data = datasets.of_config(config)
+    data = record.data()
     pool, held_out = (images.reshape(len(images), -1).astype(float) for images in (data.pool, data.held_out))
-    images = record.training_images().reshape(config.n, -1).astype(float)
+    images = datasets.training_images(config, data).reshape(config.n, -1).astype(float)
     d = pool.shape[1]
     t = float(time_of_step(step_of_time(config.train_time)))
     model = RandomFeatures(config.n / d, config.width / d, t, "tanh", Spectrum.from_data(pool),

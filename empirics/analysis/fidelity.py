@@ -10,17 +10,15 @@ held-out ones are taken to equally many of each.
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from genmem.empirics.randomness import derived_seed
-from genmem.empirics.records import store
+from genmem.empirics.records import locks, store
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.empirics.samples.metrics import (
@@ -200,9 +198,5 @@ def _samples(record: RunRecord, step: int) -> np.ndarray:
 def _only_writer(directory: Path) -> Iterator[None]:
     """Wait until no other process writes to `directory`; the lock dies with the process."""
     directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with locks.holding(directory / "lock", wait=True):
         yield
-    finally:
-        os.close(handle)

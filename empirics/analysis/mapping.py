@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -291,7 +292,7 @@ def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Ma
     if psi_p is not None:
         positive("psi_p", psi_p)
     config = comparable(runs)
-    d, spectrum = images_of(config)
+    d, spectrum = images_of(config, runs[0].record.data_path)
     steps = np.array([[getattr(run, event).value for event in FITTED] for run in runs])
     censored = np.array([[getattr(run, event).censored for event in FITTED] for run in runs])
     n = np.array([run.record.config.n for run in runs])
@@ -324,16 +325,16 @@ def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
     return runs[0].record.config
 
 
-def images_of(config: TrainConfig) -> tuple[int, Spectrum]:
+def images_of(config: TrainConfig, recorded: Path | None = None) -> tuple[int, Spectrum]:
     """Values per image, and the spectrum of the covariance of the training pool, as the config's options have it.
 
-    With `range` centered the images are shifted, which no covariance sees.
+    With `range` centered the images are shifted, which no covariance sees. recorded: where a run's data were.
     """
-    return _images_of(TrainConfig(n=2, **{name: getattr(config, name) for name in _VIEW}))
+    return _images_of(TrainConfig(n=2, **{name: getattr(config, name) for name in _VIEW}), recorded)
 
 
 @functools.lru_cache(maxsize=8)
-def _images_of(view: TrainConfig) -> tuple[int, Spectrum]:
-    images = of_config(view).pool
+def _images_of(view: TrainConfig, recorded: Path | None) -> tuple[int, Spectrum]:
+    images = of_config(view, recorded).pool
     d = images[0].size
     return d, Spectrum.from_data(images.reshape(len(images), d))

@@ -5,7 +5,6 @@ https://www.cs.toronto.edu/~kriz/cifar.html). The archive is taken from the fold
 GENMEM_DATA names, by default the user's cache, and fetched to it once.
 """
 
-import hashlib
 import os
 import tarfile
 import zlib
@@ -13,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from genmem.empirics.data.places import FOLDER_VARIABLE, found, md5_of
 from genmem.shared.errors import InputError
 
 FILE = "cifar-10-binary.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{FILE}"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
-FOLDER_VARIABLE = "GENMEM_DATA"
 _TRAIN = tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6))
 _TEST = ("cifar-10-batches-bin/test_batch.bin",)
 _RECORD = 1 + 3 * 32 * 32
@@ -41,24 +40,19 @@ def archive(url: str = URL, md5: str = MD5) -> Path:
         except (requests.RequestException, OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"cifar10 could not be fetched ({reason}): {by_hand}") from None
-    elif _md5(path) != md5:
+    elif md5_of([path]) != md5:
         raise InputError(f"cifar10: {path} is truncated or another file (its md5 is not {md5}): remove it, or {by_hand}")
     return path
 
 
-def at(path: str) -> Path:
-    """An archive or folder of the same layout, whatever its images: at `path`, or there below the folder of the data.
+def at(path: str, recorded: Path | None = None) -> Path:
+    """An archive or folder of the same layout, whatever its images; see places.found."""
+    return found(path, "an archive or a folder in the layout of CIFAR-10's binary version", recorded)
 
-    So a record can say `cifar10:some.tar.gz` and be read on any machine. Raises InputError if there is nothing.
-    """
-    home = os.environ.get(FOLDER_VARIABLE)
-    places = [Path(path).expanduser(), *([Path(home) / path] if home else [])]
-    for place in places:
-        if place.exists():
-            return place
-    raise InputError(f"data must name an archive or a folder in the layout of CIFAR-10's binary version, but there is no "
-                     f"{' and no '.join(repr(str(place)) for place in places)}; {FOLDER_VARIABLE} may name the folder "
-                     "that holds it")
+
+def files(path: Path) -> list[Path]:
+    """The files that an archive or folder of the layout consists of."""
+    return [_members(path) / Path(name).name for name in (*_TRAIN, *_TEST)] if path.is_dir() else [path]
 
 
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -69,7 +63,7 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """
     try:
         if path.is_dir():
-            parts = [_records((_members(path) / Path(name).name).read_bytes()) for name in (*_TRAIN, *_TEST)]
+            parts = [_records(file.read_bytes()) for file in files(path)]
         else:
             with tarfile.open(path, "r:gz") as tar:
                 parts = [_records(_content(tar, name)) for name in (*_TRAIN, *_TEST)]
@@ -103,8 +97,3 @@ def _records(content: bytes) -> np.ndarray:
 
 def _images(records: np.ndarray) -> np.ndarray:
     return records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / 127.5 - 1
-
-
-def _md5(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

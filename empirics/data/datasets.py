@@ -10,7 +10,7 @@
     folder:PATH     images of one size in a folder; its subfolders are classes (image_files.py)
     npy:PATH        an array of images (N, C, H, W) or of vectors (N, d)
 
-The held-out images of a data set are the same for every seed and are never in its training pool.
+A PATH holds from any directory; see places.py. The held-out images of a data set are the same for every seed and are never in its training pool.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ import numpy as np
 
 from genmem.empirics.config import Half, TrainConfig
 from genmem.empirics.data import views
+from genmem.empirics.data.places import found, md5_of
 from genmem.empirics.randomness import derived_seed
 from genmem.shared.errors import InputError, known
 
@@ -76,17 +77,38 @@ class Dataset:
         return dataclasses.replace(self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound, log_density=density)
 
 
-def load(name: str) -> Dataset:
-    """The data set called `name`; raises InputError for an unknown name, or for data that cannot be used."""
+def load(name: str, recorded: Path | None = None) -> Dataset:
+    """The data set called `name`; raises InputError for an unknown name, or for data that cannot be used.
+
+    recorded: where its files were when a run was trained on them (see `source`), the first place to look.
+    """
     kind, _, argument = name.partition(":")
     if not argument:
         return NAMED[known("data", name, [*NAMED, *(f"{kind}:..." for kind in WITH_ARGUMENT)])]()
-    return WITH_ARGUMENT[known("data", kind, WITH_ARGUMENT)](argument)
+    return WITH_ARGUMENT[known("data", kind, WITH_ARGUMENT)](argument, recorded)
 
 
-def of_config(config: TrainConfig) -> Dataset:
-    """The data of a run as its options have them: some classes, fewer pixels, grey, another range, centered."""
-    data = load(config.data)
+def source(name: str, recorded: Path | None = None) -> dict[str, str]:
+    """Where the files of a data set are, absolute, and the MD5 of their contents; empty if its name is no path.
+
+    Part of a run's record, but not of its key: the same files elsewhere make the same run.
+    """
+    from genmem.empirics.data import cifar10, image_files
+
+    kind, _, argument = name.partition(":")
+    if not argument or kind == "gaussian" and not argument.endswith(".npy"):
+        return {}
+    path = found(argument, "a file or folder", recorded)
+    files = {"cifar10": cifar10.files, "folder": image_files.files}.get(kind, lambda path: [path])(path)
+    return {"path": str(path.resolve()), "md5": md5_of(files)}
+
+
+def of_config(config: TrainConfig, recorded: Path | None = None) -> Dataset:
+    """The data of a run as its options have them: some classes, fewer pixels, grey, another range, centered.
+
+    recorded: as in `load`.
+    """
+    data = load(config.data, recorded)
     if data.process != config.process:
         raise InputError(f"process must be {data.process} for the data {data.name}, but {config.process!r} was given")
     if data.pool.ndim != 4:
@@ -146,11 +168,11 @@ def patches() -> Dataset:
     return Dataset("patches", *crops())
 
 
-def cifar10(argument: str = "") -> Dataset:
+def cifar10(argument: str = "", recorded: Path | None = None) -> Dataset:
     """CIFAR-10, 50 000 images and 10 000 held out, or what an archive or folder of its layout holds; see cifar10.py."""
     from genmem.empirics.data.cifar10 import archive, at, read
 
-    return Dataset("cifar10", *read(at(argument) if argument else archive()))
+    return Dataset("cifar10", *read(at(argument, recorded) if argument else archive()))
 
 
 def gmm() -> Dataset:
@@ -161,7 +183,7 @@ def gmm() -> Dataset:
     return Dataset("gmm", pool, pool_labels, *MIXTURE.draw(4_096, seed=1), bound=None, log_density=MIXTURE.log_density)
 
 
-def gaussian(argument: str) -> Dataset:
+def gaussian(argument: str, recorded: Path | None = None) -> Dataset:
     """Gaussian data with the first two moments of a named data set, or with the covariance in a .npy file."""
     from genmem.empirics.data.synthetic import (
         GAUSSIAN_HELD_OUT,
@@ -172,7 +194,7 @@ def gaussian(argument: str) -> Dataset:
     )
 
     if argument.endswith(".npy"):
-        factor = root(covariance_from_file(Path(argument)))
+        factor = root(covariance_from_file(found(argument, "a .npy file with a covariance", recorded)))
         mean, shape = 0.0, (factor.shape[1], 1, 1)
     else:
         source = NAMED[known("data", argument, NAMED)]().pool
@@ -183,19 +205,19 @@ def gaussian(argument: str) -> Dataset:
     return split(f"gaussian:{argument}", vectors, np.zeros(len(vectors), int), GAUSSIAN_HELD_OUT, bound=None)
 
 
-def folder(argument: str) -> Dataset:
+def folder(argument: str, recorded: Path | None = None) -> Dataset:
     """Images of a folder; see image_files.py."""
     from genmem.empirics.data.image_files import held_out_of, read_folder
 
-    images, labels = read_folder(Path(argument))
+    images, labels = read_folder(found(argument, "a folder of images", recorded))
     return split(f"folder:{argument}", images, labels, held_out_of(len(images)))
 
 
-def npy(argument: str) -> Dataset:
+def npy(argument: str, recorded: Path | None = None) -> Dataset:
     """An array of images or vectors; see image_files.py."""
     from genmem.empirics.data.image_files import held_out_of, read_array
 
-    images, bound = read_array(Path(argument))
+    images, bound = read_array(found(argument, "a .npy file", recorded))
     return split(f"npy:{argument}", images, np.zeros(len(images), int), held_out_of(len(images)), bound)
 
 

@@ -20,6 +20,11 @@ def held_out_of(count: int) -> int:
     return min(2048, count // 5)
 
 
+def files(folder: Path) -> list[Path]:
+    """The image files below a folder, in order; hidden ones are none."""
+    return [path for path in visible(folder, "**/*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
 def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """All images below `folder` (N, C, H, W), float32 in [-1, 1], and their classes (N,), one for each first-level subfolder.
 
@@ -31,7 +36,7 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
     if not folder.is_dir():
         raise InputError(f"data must name a folder of images, but '{folder}' is none")
-    paths = sorted(path for path in visible(folder, "**/*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = files(folder)
     _enough(folder, len(paths))
     images = []
     for path in paths:

@@ -1,11 +1,10 @@
 """How far each run of a folder has come."""
 
 import dataclasses
-import fcntl
 import json
 from pathlib import Path
 
-from genmem.empirics.records import runs
+from genmem.empirics.records import locks, runs
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
@@ -31,7 +30,7 @@ class Progress:
 def progress_of(record: RunRecord) -> Progress:
     """What the files of a run tell; a checkpoint is written once a minute."""
     status = record.status
-    if status == "running" and not _locked(record.directory):
+    if status == "running" and not locks.is_held(record.directory / "lock"):
         status = "stopped"
     saved = visible(record.directory / "checkpoints", "*.safetensors")
     recorded = [0, *record.steps.tolist()]
@@ -48,18 +47,6 @@ def overview(root: Path) -> list[Progress]:
     if not records:
         raise InputError(f"runs_root must hold at least one run, but {str(root)!r} holds none")
     return [progress_of(record) for record in records]
-
-
-def _locked(directory: Path) -> bool:
-    """Whether a process holds the run's lock, on this machine or another one that shares the file system."""
-    try:
-        with open(directory / "lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _elapsed(checkpoint: Path, otherwise: float) -> float:

@@ -10,20 +10,28 @@ Reading needs no torch.
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmem.empirics.records import store
+from genmem.empirics.records import locks, store
 from genmem.empirics.config import TrainConfig, from_json
 from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible
+
+if TYPE_CHECKING:
+    from genmem.empirics.data import datasets
+
+log = logging.getLogger(__name__)
+
+STATUSES = ("running", "finished", "stopped early", "diverged")
 
 
 class InUse(InputError):
@@ -54,13 +62,17 @@ class RunRecord:
     @property
     def wall_time(self) -> float:
         """Seconds spent in training and measuring, over all restarts."""
-        return self.facts["wall_time"]
+        return self.facts.get("wall_time", 0.0)
+
+    @property
+    def data_path(self) -> Path | None:
+        """Where the files of its data were when it was trained, absolute; None for data that are no files."""
+        return _data_path(self.facts)
 
     @functools.cached_property
     def steps(self) -> np.ndarray:
         """Recorded steps (K,), increasing, all positive; step 0 is in `initial`."""
-        steps = [int(path.stem) for path in visible(self.directory / "milestones", "*.safetensors")]
-        return np.array([step for step in steps if step > 0], dtype=int)
+        return np.array([step for step in recorded_steps(self.directory) if step > 0], dtype=int)
 
     def loss(self, t: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Train and test loss (K,) at Ornstein-Uhlenbeck time t, or averaged over all times if t is None.
@@ -148,24 +160,33 @@ class RunRecord:
         """
         return self._milestone(step).get("log_density")
 
-    def training_images(self) -> np.ndarray:
-        """The run's training images (n, C, H, W), as it trained on them."""
+    def data(self) -> "datasets.Dataset":
+        """The data of the run, as its options have them; raises InputError if they are not what it was trained on."""
         from genmem.empirics.data import datasets
 
-        return datasets.training_images(self.config)
+        data = datasets.of_config(self.config, self.data_path)
+        digest = self.facts.get("data_digest")
+        if digest is not None and digest != datasets.digest(datasets.training_images(self.config, data), data.held_out):
+            raise InputError(f"data must be what they were when the run in {self.directory} was trained, but the images of "
+                             f"{self.config.data!r} have changed")
+        return data
+
+    def training_images(self) -> np.ndarray:
+        """The run's training images (n, C, H, W), as it trained on them; raises InputError if they have changed."""
+        from genmem.empirics.data import datasets
+
+        return datasets.training_images(self.config, self.data())
 
     def held_out_images(self) -> np.ndarray:
-        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]."""
-        from genmem.empirics.data import datasets
-
-        return datasets.of_config(self.config).held_out
+        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]; raises InputError if they have changed."""
+        return self.data().held_out
 
     @functools.cached_property
     def true_log_density(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """Natural logarithm (N,) of the density of the run's data at (N, ...); None if it is not known."""
         from genmem.empirics.data import datasets
 
-        return datasets.of_config(self.config).log_density
+        return datasets.of_config(self.config, self.data_path).log_density
 
     @functools.cached_property
     def _cache(self) -> dict[int, dict[str, np.ndarray]]:
@@ -177,7 +198,10 @@ class RunRecord:
             if not path.exists():
                 raise InputError(f"step must be one of the steps recorded in {self.directory}, but {step!r} was given")
             try:
-                self._cache[step] = store.load(path)[0]
+                arrays, facts = store.load(path)
+                if facts.get("step", step) != step:
+                    raise store.DamagedFile(f"{path} holds the milestone of another step, {facts['step']}")
+                self._cache[step] = arrays
             except store.DamagedFile as error:
                 raise InputError(f"{error}; remove the run's directory and train it again") from None
         return self._cache[step]
@@ -196,21 +220,40 @@ class RunRecord:
         return times.index(t)
 
 
+def recorded_steps(directory: Path) -> list[int]:
+    """The steps of the milestones in a run's directory, step 0 included, increasing."""
+    return sorted(int(path.stem) for path in visible(directory / "milestones", "*.safetensors") if path.stem.isdigit())
+
+
 def load(directory: Path | str) -> RunRecord:
-    """The run recorded in `directory`; raises InputError if there is none."""
+    """The run recorded in `directory`; raises InputError if there is none, or if the record is not whole.
+
+    Checked are the types of what run.json says, that its key is that of its config, and that every milestone is there
+    that the run should have recorded up to its last one; more of them are allowed.
+    """
     directory = Path(directory)
     facts = _facts(directory)
     if facts is None:
         raise InputError(f"{directory} holds no run (no run.json)")
-    return RunRecord(directory, facts)
+    record = RunRecord(directory, facts)
+    _check_milestones(record)
+    return record
+
+
+def data_path(directory: Path) -> Path | None:
+    """Where the data of the run in `directory` were when it began; None if there is no run, or its data are no files."""
+    return _data_path(_facts(directory) or {})
 
 
 def find(root: Path | str) -> list[RunRecord]:
-    """All runs right below `root`, ordered by data, n, width and seed; raises InputError if root is no directory."""
+    """All runs right below `root`, ordered by data, n, width and seed; raises InputError if root is no directory.
+
+    Of a run that is there twice, one is taken, with a warning: copied folders would otherwise count as repetitions.
+    """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"the runs' root must be a directory, but {str(root)!r} was given")
-    records = [load(path.parent) for path in visible(root, "*/run.json")]
+    records = _without_copies([load(path.parent) for path in visible(root, "*/run.json")])
     return sorted(records, key=lambda r: (r.config.data, r.config.n, r.config.width, r.config.seed, r.key))
 
 
@@ -226,23 +269,38 @@ def given(records: Path | str | Sequence[RunRecord]) -> list[RunRecord]:
     return found
 
 
+def _without_copies(records: list[RunRecord]) -> list[RunRecord]:
+    """One record of each run, the one that has come farthest, and of these the one in the folder of its name."""
+    first: dict[object, RunRecord] = {}
+    kept = []
+    for record in sorted(records, key=lambda r: (-r.steps.max(initial=0), r.directory.name != r.key, r.directory)):
+        config, digest = record.config, record.facts.get("data_digest")
+        # The same images under another name, as with an absolute path, make the same run.
+        marks = [config.key, *([(dataclasses.replace(config, data=""), digest)] if digest else [])]
+        twin = next((first[mark] for mark in marks if mark in first), None)
+        if twin is not None:
+            log.warning("%s is left out: it holds the same run as %s", record.directory, twin.directory)
+            continue
+        first |= dict.fromkeys(marks, record)
+        kept.append(record)
+    return kept
+
+
 @contextlib.contextmanager
 def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
     """Make the run's directories and hold its lock, which dies with the process.
 
     Raises InputError if the directory cannot be written or belongs to another config; InUse if another process holds it.
     """
-    try:
-        for part in ("milestones", "checkpoints"):
-            (directory / part).mkdir(parents=True, exist_ok=True)
-        lock = open(directory / "lock", "w")
-    except OSError as error:
-        raise InputError(f"the run directory {str(directory)!r} cannot be written: {error.strerror}") from None
-    with lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            for part in ("milestones", "checkpoints"):
+                (directory / part).mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.holding(directory / "lock"))
+        except locks.Held:
             raise InUse(f"the run in {directory} is in use by another process") from None
+        except OSError as error:
+            raise InputError(f"the run directory {str(directory)!r} cannot be written: {error.strerror}") from None
         facts = _facts(directory)
         if facts is not None and facts["key"] != config.key:
             raise InputError(f"the run directory {str(directory)!r} belongs to another config (key {facts['key']}, "
@@ -264,10 +322,49 @@ def _milestone_path(directory: Path, step: int) -> Path:
     return directory / "milestones" / f"{step:09d}.safetensors"
 
 
+def _data_path(facts: dict) -> Path | None:
+    path = facts.get("data_source", {}).get("path")
+    return Path(path) if isinstance(path, str) else None
+
+
 def _facts(directory: Path) -> dict | None:
+    """The checked content of run.json; None if there is none."""
+    path = directory / "run.json"
     try:
-        return json.loads((directory / "run.json").read_text())
+        facts = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{directory / 'run.json'} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    kinds = {"key": str, "config": dict, "status": str, "wall_time": int | float, "data_digest": str, "data_source": dict}
+    for name, kind in kinds.items():
+        needed = name in ("key", "config", "status")
+        if not isinstance(facts, dict) or needed and name not in facts:
+            raise InputError(f"{path} is no record of a run: it has no {name}")
+        if name in facts and not isinstance(facts[name], kind):
+            raise InputError(f"{path} is no record of a run: its {name} is {facts[name]!r}")
+    try:
+        config = from_json(facts["config"])
+        keys = {config.key, config.key_of(facts["config"].get("data", config.data))}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if facts["status"] not in STATUSES:
+        raise InputError(f"{path}: status must be one of {', '.join(STATUSES)}, but is {facts['status']!r}")
+    if facts["key"] not in keys:
+        raise InputError(f"{path} was changed after the run: its config has the key {config.key}, and the run {facts['key']}")
+    return facts
+
+
+def _check_milestones(record: RunRecord) -> None:
+    there = set(recorded_steps(record.directory))
+    try:
+        planned = record.config.milestone_steps()
+    except (ArithmeticError, ValueError):
+        raise InputError(f"{record.directory / 'run.json'}: no run has first_milestone {record.config.first_milestone}, "
+                         f"milestones {record.config.milestones} and steps {record.config.steps}") from None
+    # A run that goes on, diverged or was stopped early has come as far as its last milestone.
+    last = record.config.steps if record.status == "finished" else max(there, default=-1)
+    missing = [step for step in planned if step <= last and step not in there]
+    if missing:
+        raise InputError(f"the run in {record.directory} must have all its milestones, but that of step {missing[0]} is "
+                         "missing: copy its folder as a whole, or remove it and train the run again")

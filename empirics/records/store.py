@@ -30,6 +30,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; what was written before is whole") from None
+    if os.name != "posix":
+        return  # Elsewhere folders cannot be opened, and the file system keeps names in order by itself.
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

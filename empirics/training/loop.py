@@ -55,7 +55,7 @@ def train(
 
     config.check()
     directory = Path(directory)
-    data = datasets.of_config(config)
+    data = datasets.of_config(config, runs.data_path(directory))
     images = datasets.training_images(config, data)
     before = torch.get_num_threads()
     with runs.open_for_writing(directory, config):
@@ -101,6 +101,7 @@ def _train(
         "key": config.key,
         "config": dataclasses.asdict(config),
         "data_digest": digest,
+        "data_source": datasets.source(config.data, runs.data_path(directory)),
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),

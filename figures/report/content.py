@@ -18,6 +18,7 @@ from genmem.figures.report import page as report
 from genmem.figures.report.page import Picture, Section, Table
 from genmem.figures.report.predictions import load
 from genmem.shared.errors import InputError, SolverError
+from genmem.shared.files import apart
 from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def write_report(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
     files = [path for path in sources if path.suffix == ".nc"]
     folders = [path for path in sources if path.suffix != ".nc"]
     records = list({record.key: record for folder in folders for record in find(folder)}.values())
+    apart("out", out, [record.directory for record in records], "the run")
+    for path in files:
+        # The page's own data files lie in `out` and below it, under names that a source may have.
+        if out.resolve() in path.resolve().parents:
+            raise InputError(f"out must not be a folder that holds a source, but '{out}' holds '{path}'")
     out.mkdir(parents=True, exist_ok=True)
     sections = [Section("The times", findings.DEFINITIONS)]
     if folders and not records:
@@ -146,9 +152,9 @@ def origin(
     if not records:
         return Section("Where this comes from", sentences)
     for words, values in (
-        ("Versions", Counter(", ".join(f"{k} {v}" for k, v in record.facts["versions"].items()) for record in records)),
+        ("Versions", Counter(", ".join(f"{k} {v}" for k, v in record.facts.get("versions", {}).items()) for record in records)),
         ("Commit", Counter(str(record.facts.get("git_commit") or "unknown") for record in records)),
-        ("Device", Counter(f"{record.facts['device']}, {record.config.precision}" for record in records)),
+        ("Device", Counter(f"{record.facts.get('device', 'unknown')}, {record.config.precision}" for record in records)),
     ):
         sentences.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
     hours = sum(record.wall_time for record in records) / 3600

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from genmem.commands.flags import ProblemFlags, print_written
-from genmem.shared.files import writable_folder
+from genmem.shared.files import apart, writable_folder
 
 
 def figures(
@@ -33,6 +33,7 @@ def figures(
     from genmem.figures.pictures.catalogue import FIGURES, make
 
     sets = [find(folder) for folder in runs]
+    apart("out", out, [record.directory for records in sets for record in records], "the run")
     names = list(FIGURES) if name == "all" else [name]
     for written in make(names, problem.problem(), sets, out, skip=name == "all").values():
         print_written(*written)

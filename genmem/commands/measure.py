@@ -4,7 +4,7 @@ from pathlib import Path
 
 from genmem.commands.flags import RUNS_ROOT
 from genmem.shared.errors import InputError
-from genmem.shared.files import writable_file, written_whole
+from genmem.shared.files import apart, writable_file, written_whole
 
 
 def measure(
@@ -47,6 +47,8 @@ def measure(
     records = runs.find(runs_root)
     if not records:
         raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
+    if out is not None:
+        apart("out", out, [record.directory for record in records], "the run")
     measurement = measure_runs(records, t, floor)
     intervals = tables.intervals_of(measurement)
     with_samples = [run.record for run in measurement.runs if run.record.config.samples]

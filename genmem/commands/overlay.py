@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from genmem.commands.flags import RUNS_ROOT, print_written
-from genmem.shared.files import save_dataset, writable_file
+from genmem.shared.files import apart, save_dataset, writable_file
 
 
 def overlay(
@@ -33,7 +33,9 @@ def overlay(
     from genmem.figures.pictures.overlay import build
     from genmem.figures.report import findings
 
-    data = compare(find(runs), t, psi_p)
+    records = find(runs)
+    apart("out", out, [record.directory for record in records], "the run")
+    data = compare(records, t, psi_p)
     save_dataset(data, out)
     for table in (findings.measured_table(data), findings.ratio_table(data)):
         print(findings.text_table(table) + "\n")

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from genmem.shared.errors import Failure, InputError
@@ -32,6 +32,19 @@ def writable_folder(name: str, path: Path) -> Path:
     """Return `path` if files can be made in that folder, which may be missing yet, else raise InputError."""
     _probe(name, path, path)
     return path
+
+
+def apart(name: str, out: Path, inputs: Iterable[Path], what: str = "the input") -> Path:
+    """Return `out` if writing there changes none of `inputs`: it is none of these files or folders, and lies in none.
+
+    Links are followed. Raises InputError otherwise. name: of the argument; what: the inputs are, in the message.
+    """
+    target = out.resolve()
+    for each in inputs:
+        source = each.resolve()
+        if target == source or source in target.parents:
+            raise InputError(f"{name} must not overwrite {what} '{each}', but '{out}' was given")
+    return out
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:

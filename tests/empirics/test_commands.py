@@ -166,6 +166,34 @@ def test_exported_halves_can_still_be_compared(tmp_path, monkeypatch):
     assert np.array_equal(agreement(*copies, SMALL.steps), agreement(*records, SMALL.steps))
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_no_output_takes_the_place_of_a_run_that_it_is_made_of(root, tmp_path, monkeypatch, capsys):
+    run = sorted(path.parent for path in root.glob("*/run.json"))[0]
+    (tmp_path / "link").symlink_to(root)
+    copies = tmp_path / "copies"
+    genmem("export", root, copies, monkeypatch=monkeypatch)
+    before = contents(root)
+    capsys.readouterr()
+    for command, words in (
+        (["export", root, root], "out must be another folder"),
+        (["export", root, tmp_path / "link"], "out must be another folder"),
+        (["export", root, run], "must not overwrite the run"),
+        (["export", root, run / "milestones" / "x"], "must not overwrite the run"),
+        (["export", copies, root], "must not hold a run with its weights"),
+        (["measure", root, "--out", run / "run.json"], "must not overwrite the run"),
+        (["figures", "training", "--runs", root, "--out", run], "must not overwrite the run"),
+        (["overlay", root, "--out", run / "overlay.nc"], "must not overwrite the run"),
+        (["report", root, "--out", run], "must not overwrite the run"),
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            genmem(*command, monkeypatch=monkeypatch)
+        assert exit_.value.code == 2 and words in capsys.readouterr().err, command
+        assert contents(root) == before, command
+
+
 def test_a_run_that_has_not_ended_is_not_exported(tmp_path, monkeypatch, capsys):
     def stop(step):
         if step == 10:

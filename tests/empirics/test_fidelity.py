@@ -16,17 +16,18 @@ from genmem.empirics.samples.metrics import memorized_fraction
 from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
 
-CONFIG = dataclasses.replace(SMALL, n=64, samples=100)
+CONFIG = dataclasses.replace(SMALL, n=64, samples=100, steps=3, milestones=2, first_milestone=1)
 
 
 def record_of(root, samples, config=CONFIG):
-    """A record of one milestone with these samples for each step."""
+    """A record of one milestone with these samples for each step; where it needs another, that has none."""
     directory = root / config.key
     with runs.open_for_writing(directory, config):
         runs.write_facts(directory, {
             "key": config.key, "config": dataclasses.asdict(config), "status": "finished", "wall_time": 1.0,
         })
-        for step, images in samples.items():
+        none = dict.fromkeys(config.milestone_steps(), np.empty((0, 1, 8, 8)))
+        for step, images in (none | samples).items():
             pixels = ((images + 1) * 127.5).round().astype(np.uint8)
             runs.write_milestone(directory, step, {"samples": pixels})
     return runs.load(directory)

@@ -134,8 +134,8 @@ def test_an_array_that_cannot_be_used_is_one_sentence(tmp_path, array, words):
 def test_a_truncated_or_missing_array_is_refused(tmp_path):
     np.save(tmp_path / "x.npy", PIXELS)
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
-    for name in ("x.npy", "gone.npy"):
-        with pytest.raises(InputError, match="cannot be read"):
+    for name, words in (("x.npy", "cannot be read"), ("gone.npy", "a .npy file, but there is no")):
+        with pytest.raises(InputError, match=words):
             datasets.load(f"npy:{tmp_path / name}")
 
 

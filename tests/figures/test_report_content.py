@@ -169,3 +169,12 @@ def test_the_theory_is_held_against_the_runs(page):
     for row in exponents(runs, fitted):
         cells = [f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (row.measured, row.predicted)]
         assert f"<td>{cells[0]}</td><td>{cells[1]}</td><td>{row.verdict}</td>" in text
+
+
+def test_a_page_is_not_written_where_one_of_its_sources_lies(tmp_path):
+    source = tmp_path / "digits" / "training.nc"
+    source.parent.mkdir()
+    source.write_bytes(b"data")
+    with pytest.raises(InputError, match="out must not be a folder that holds a source"):
+        report_content.write_report([source], Problem(), tmp_path)
+    assert source.read_bytes() == b"data" and list(tmp_path.iterdir()) == [source.parent]
