@@ -70,7 +70,8 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
 
     lambdas: positions >= 0 of any shape; by default 200 in each bulk, dense at its edges. The density is the limit from
     above the real axis: exact, with no width of its own, and 0 outside the bulks.
-    Raises InputError for a negative or undefined position, SolverError if the equations could not be solved.
+    Raises InputError for a negative or undefined position, or an activation without linear or nonlinear part;
+    SolverError if the equations could not be solved.
     Source: [B] for the equations at infinitely many copies, docs/theory.md, section 3, for finitely many; edges and
     masses as in genmem.theory.edges.
 
@@ -79,7 +80,12 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     >>> [atom.weight for atom in result.atoms], [round(bulk.mass, 9) for bulk in result.bulks]
     ([0.375], [0.5, 0.125])
     """
-    equations = model.equations
+    equations, c = model.equations, model.constants
+    if not (c.mu1 and c.v2 and c.s2):
+        raise InputError(
+            "activation must have a linear and a nonlinear part for U to have bulks apart, but "
+            f"mu1^2 = {c.mu1**2:.3g}, v^2 = {c.v2:.3g} and s^2 = {c.s2:.3g}"
+        )
     origin = float(equations.static[2])
     found = gaps(equations)
     # Two gaps that meet have an atom between them, all others a bulk.

@@ -139,7 +139,7 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
 
     sums (4,): F1, F2, F2 on the training points (finite m), and L_train - 1, penalty included. square: the trace
     (1/d) Tr V' R^2 V, from which the penalty follows. modes (k,): filled with -theta G / D_k. status: REACHED; DIVERGES
-    at the interpolation threshold n m = p without ridge (infinite test loss, F2); LOST if no solution was found. Near the
+    at the interpolation threshold n m = p (for linear features min(p, d)) without ridge (infinite test loss, F2); LOST if no solution was found. Near the
     threshold F2 is known to 1e-16 / |nm/p - 1| relative, as nm/p - 1 itself is.
     """
     x = np.empty(state_size(kinds), np.complex128)
@@ -149,6 +149,16 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
         samples += kinds[a, 3]
     if static[3] > 0.0:
         samples = np.inf
+    isotropic = static[2]
+    for a in range(kinds.shape[0]):
+        isotropic += kinds[a, 2]
+    rank = psi_p
+    if isotropic == 0.0:
+        # Linear features span d dimensions only. Where samples do too, what is fitted is the least squares of n points
+        # in d dimensions for any such width; next to p = d itself the equations would cancel.
+        rank = min(psi_p, 1.0)
+        if ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0:
+            psi_p = max(psi_p, 2.0)
     unit = solve_limit(x, ridge, bound, samples, lam, w, kinds, static, psi_p)
     if np.isnan(unit):
         return sums, 0.0, LOST
@@ -165,7 +175,7 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
     sums[0] = -row[LABEL].real
     # In the null-space limit theta itself vanishes; theta h does not.
     sums[3] = -(1.0 - unit * row[THETA] * (1.0 - row[LABEL])).real
-    if ridge == 0.0 and abs(samples - psi_p) <= ROUNDING * psi_p:
+    if ridge == 0.0 and abs(samples - rank) <= ROUNDING * rank:
         sums[1], sums[2] = np.inf, np.inf
         return sums, 0.0, DIVERGES
     sums[1] = population(row, row, s0, s1, s2, noise, kinds, psi_p).real

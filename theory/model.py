@@ -1,6 +1,6 @@
 """A random-features score network, trained by gradient flow, in high dimension: its learning curves and times."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,8 @@ CURVE_NODES, TIME_NODES = 22, 20
 EARLIEST, LATEST = 1e-100, 1e30
 # At the latest time the limit must be reached to this, relative to losses above one; a larger error is refused.
 REACHED, REFUSED = 1e-6, 1e-2
+# Relative errors of the constants that no loss notices.
+NEGLIGIBLE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class LearningCurves:
     fresh noise (equal to train at copies = inf). score: E |s - grad log P_t|^2 / d for Gaussian data, the sum of bias
     (of the mean score over data and networks, squared) and variance. modes: the mean score is sum_k c_k y_k e_k in the
     eigenbasis of Sigma; its target is -1 / (e^{-2t} lambda_k + Delta). residual: what is left of the largest relative
-    Newton step. error: of the losses (relative, of those above one), from a finer contour at two of the times.
+    Newton step. error: of the losses (relative, of those above one), from a finer contour at two of the times, and from
+    the error of the activation's constants there.
     """
 
     tau: np.ndarray
@@ -135,6 +138,7 @@ class RandomFeatures(Problem):
             error = float(np.max(np.abs(fine[:4] - values[:4, probes]) / np.maximum(1, 1 + fine[:4])))
             if not error < REFUSED:
                 raise SolverError(self._beyond_precision(flat[inner]))
+            error += self._constants_error(flat[probes], fine)
         if last.any():
             values[:, last] = self._limit()[:, None]
         test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
@@ -197,6 +201,22 @@ class RandomFeatures(Problem):
         if not 0 <= value < 1:
             raise InputError(f"floor must be 'bayes' or a loss from 0 to below 1, but {floor!r} was given")
         return value - 1
+
+    def _constants_error(self, tau: np.ndarray, rows: np.ndarray) -> float:
+        """What the constants' errors move in the losses at tau, as `rows` of `_march` has them; 0 if below rounding."""
+        c = self.constants
+        moved = 0.0
+        for name, error in zip(("mu1", "v2", "s2"), c.errors, strict=True):
+            value = getattr(c, name)
+            if error <= NEGLIGIBLE * abs(value):
+                continue
+            # A step large enough to be seen, and small enough to be linear.
+            step = max(error, 1e-5 * abs(value))
+            other = replace(self)
+            other.__dict__["constants"] = c.with_moved(name, step)
+            changed, _ = other._march(tau, CURVE_NODES + 6)
+            moved += error / step * float(np.max(np.abs(changed - rows)[:4] / np.maximum(1, 1 + rows[:4])))
+        return moved
 
     @property
     def _noise(self) -> np.ndarray:

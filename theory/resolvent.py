@@ -26,6 +26,8 @@ from genmem.theory.compiled import njit
 MAX_ITERATIONS = 60
 # A Newton step this small, relative to the unknown, leaves an error of its square.
 CONVERGED = 1e-11
+# A covariance that is as good as none, whose square is still a number.
+NOTHING = 1e-60
 # Fused and reordered arithmetic, but infinities and nan keep their meaning: they end a lost iteration.
 FUSED = {"contract", "reassoc", "nsz"}
 
@@ -60,7 +62,8 @@ def equations(constants, spectrum, psi_n: float, psi_p: float, copies: float) ->
     data = constants.signal * constants.a**2
     noise, v2, s2 = constants.b2, constants.v2, constants.s2
     if np.isinf(copies):
-        kinds = [[0.0, data, v2, psi_n, 0.0]]
+        # Where the copies of a point share nothing (t so large that no signal is left), a trace keeps delta from 0 / 0.
+        kinds = [[0.0, data, v2 if v2 or data else NOTHING, psi_n, 0.0]]
         static = [noise, 0.0, s2, 1.0]
     else:
         share = 1 / copies

@@ -9,7 +9,7 @@ from bokeh.models import CustomJSTickFormatter, Select, Slider, TextInput
 
 from genmem.figures.explorer.calculation import COVARIANCES, TAU, Settings
 from genmem.figures.explorer.plane import PSI
-from genmem.theory.activations import ACTIVATIONS
+from genmem.theory.activations import SIGMOIDS
 
 # Sliders of a logarithmic scale: the base.
 _BASES = {"psi_n": 2, "psi_p": 2, "tau": 10, "t": 10, "ratio": 2, "copies": 2}
@@ -34,7 +34,7 @@ class Controls:
             "tau": _slider("tau", "training time τ", *TAU, 0.05),
             "t": _slider("t", "noise time t", -3, 0.5, 0.05),
             "copies": _slider("copies", "noise copies m", 0, _MOST_COPIES + 1, 1),
-            "activation": Select(name="activation", title="activation", options=list(ACTIVATIONS), **_WIDE),
+            "activation": Select(name="activation", title="activation", options=list(SIGMOIDS), **_WIDE),
             "kind": Select(name="kind", title="covariance", options=list(COVARIANCES), **_WIDE),
             "ratio": _slider("ratio", "ratio of the eigenvalues", 0, 7, 0.25),
             "alpha": _slider("alpha", "exponent α of k^−α", 0.25, 2, 0.25),

@@ -18,7 +18,9 @@ class ProblemFlags:
     t: float = 0.1
     """Diffusion (Ornstein-Uhlenbeck) time at which the score is learned; the noise variance is 1 - exp(-2t)."""
     activation: str = "tanh"
-    """Activation of the random features: tanh, erf, arctan or sin."""
+    """Activation of the random features: tanh, erf, arctan, sin, hard-tanh, sign, linear; relu or cos with --center."""
+    center: bool = False
+    """Take the activation's mean under the Gaussian off first, as one that is not odd needs."""
     eigenvalues: tuple[float, ...] = (1.0,)
     """Eigenvalues of the data's covariance."""
     weights: tuple[float, ...] = ()
@@ -34,7 +36,10 @@ class ProblemFlags:
         from genmem.theory.problem import Problem
 
         spectrum = Spectrum(self.eigenvalues, self.weights or None)
-        return Problem(t=self.t, activation=self.activation, spectrum=spectrum, copies=self.copies, ridge=self.ridge, **sizes)
+        return Problem(
+            t=self.t, activation=self.activation, spectrum=spectrum, copies=self.copies, ridge=self.ridge,
+            center=self.center, **sizes,
+        )
 
 
 @dataclass(frozen=True)

@@ -287,3 +287,9 @@ def test_shapes_are_kept():
 def test_examples_in_the_docstrings():
     result = doctest.testmod(genmem.theory.density)
     assert result.attempted > 0 and result.failed == 0
+
+
+@pytest.mark.parametrize("activation", ["linear", "cos"])
+def test_the_spectrum_needs_both_parts_of_an_activation(activation):
+    with pytest.raises(InputError, match="linear and a nonlinear part"):
+        spectrum(RandomFeatures(4, 8, 0.1, activation, center=True))
