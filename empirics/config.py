@@ -79,7 +79,7 @@ class TrainConfig:
     milestones: int = 40
     """Number of log-spaced steps at which losses and samples are recorded; the last one is the last step."""
     first_milestone: int = 8
-    """The first of these steps."""
+    """The first of these steps; 1 if a run with the default has no more steps than that."""
     loss_times: tuple[float, ...] = (0.01, 0.1)
     """Ornstein-Uhlenbeck times t at which the train and test loss are recorded; the first defines the run's curves."""
     loss_draws: int = 5
@@ -137,7 +137,7 @@ class TrainConfig:
         if self.stop and not self.samples:
             raise InputError(f"stop must be 0 without samples to find copies in, but {self.stop!r} was given")
         self._check_train_time()
-        if self.first_milestone >= self.steps:
+        if self.first_milestone >= self.steps and self.first_milestone != TrainConfig.first_milestone:
             raise InputError(
                 f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
             )
@@ -179,9 +179,10 @@ class TrainConfig:
 
     def milestone_steps(self) -> list[int]:
         """Step 0 and the log-spaced steps at which the run is measured, increasing, without repetition."""
-        ratio = self.steps / self.first_milestone
+        first = self.first_milestone if self.first_milestone < self.steps else 1
+        ratio = self.steps / first
         exponents = (i / (self.milestones - 1) for i in range(self.milestones))
-        return sorted({0, *(round(self.first_milestone * ratio**exponent) for exponent in exponents)})
+        return sorted({0, *(round(first * ratio**exponent) for exponent in exponents)})
 
 
 def from_json(values: dict) -> TrainConfig:

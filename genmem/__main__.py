@@ -1,5 +1,6 @@
 """The front door: the command `genmem`."""
 
+import inspect
 import sys
 
 from genmem import __version__
@@ -44,6 +45,10 @@ def _run(arguments: list[str]) -> None:
         function = command(known("command", first, NAMES))
         import tyro
 
+        if "run" in inspect.signature(function).parameters:
+            from genmem.commands.config_file import with_file
+
+            function = with_file(function, arguments[1:])
         tyro.cli(function, prog=f"genmem {first}", args=arguments[1:], config=(tyro.conf.OmitArgPrefixes,))
 
 

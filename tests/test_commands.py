@@ -65,7 +65,7 @@ def test_each_command_stands_in_the_overview_and_in_a_module_of_its_name(run):
     code, output, _ = run()
     assert code == 0 and all(re.search(rf"^  {name}  +\w", output, re.M) for name in NAMES)
     modules = {path.stem for path in (Path(commands.__file__).parent).glob("*.py")}
-    assert modules - {"__init__", "flags", "terminal"} == {name.replace("-", "_") for name in NAMES}
+    assert modules - {"__init__", "config_file", "flags", "run_flags", "terminal"} == {name.replace("-", "_") for name in NAMES}
 
 
 def test_the_package_is_a_command_too(tmp_path):

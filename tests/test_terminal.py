@@ -43,8 +43,13 @@ def test_measured_times_meet_a_full_disk(tmp_path):
 
     write_run(tmp_path / "runs", 32, 0, gen=150, mem=480, steps=1500)
     line = ["measure", "runs", "--out", "times.json"]
-    result = subprocess.run([*GENMEM, *line], capture_output=True, text=True, cwd=tmp_path,
-                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)))
+    result = subprocess.run(
+        [*GENMEM, *line],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64)),
+    )
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert result.stderr.startswith("genmem: 'times.json' could not be written")
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
@@ -53,7 +58,10 @@ def test_measured_times_meet_a_full_disk(tmp_path):
 def test_what_stood_there_survives_a_write_that_fails(tmp_path):
     path = tmp_path / "kept"
     path.write_text("old")
-    with pytest.raises(Failure, match="'.*kept' could not be written: No space left on device"), written_whole(path) as part:
+    with (
+        pytest.raises(Failure, match="'.*kept' could not be written: No space left on device"),
+        written_whole(path) as part,
+    ):
         part.write_text("ne")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
@@ -94,8 +102,8 @@ def test_a_terminal_prints_what_its_encoding_has_and_the_nearest_of_the_rest(enc
 
 def test_every_greek_letter_has_a_name_in_ascii():
     assert [in_ascii(letter) for letter in "αβγδεζηθικλμνξοπρστυφχψω"] == (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-        "psi omega"
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu nu xi omicron pi rho sigma tau upsilon phi "
+        "chi psi omega"
     ).split()
 
 

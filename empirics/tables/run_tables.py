@@ -26,12 +26,16 @@ def curves_table(record: "RunRecord") -> str:
 
 def runs_table(progress: "list[Progress]") -> str:
     """One line for each run, and how many there are of each status."""
-    lines = [f"{'run':<12} {'data':<10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {'step':>9} {'of':>9} "
-             f"{'time':>8}  status"]
+    lines = [
+        f"{'run':<12} {'data':<10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {'step':>9} {'of':>9} "
+        f"{'time':>8}  status"
+    ]
     for run in progress:
         c = run.config
-        lines.append(f"{run.key:<12} {c.data:<10.10} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} "
-                     f"{c.seed:>4} {run.step:>9} {c.steps:>9} {duration(run.wall_time):>8}  {run.status}")
+        lines.append(
+            f"{run.key:<12} {c.data:<10.10} {c.n:>6} {c.width:>4} {c.batch_size:>5} {c.learning_rate:>8.2g} "
+            f"{c.seed:>4} {run.step:>9} {c.steps:>9} {duration(run.wall_time):>8}  {run.status}"
+        )
     numbers = collections.Counter(run.status for run in progress)
     lines.append(", ".join(f"{number} {status}" for status, number in numbers.items()))
     return "\n".join(lines)

@@ -1,6 +1,24 @@
 """Where a network is trained, and in which arithmetic."""
 
+from typing import Literal, get_args
+
 from genmem.empirics.config import TrainConfig
+from genmem.shared.errors import InputError, known
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+def device_named(name: str | None):
+    """The torch device of that name; the best of this machine for None and "auto". InputError if it has none such."""
+    import torch
+
+    if name is None or known("device", name, get_args(Device)) == "auto":
+        return best_device()
+    if name == "cuda" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
+        return torch.device(name)
+    raise InputError(f"device must be one that this machine has, but {name!r} was given and it has {best_device().type} only")
 
 
 def best_device():

@@ -32,7 +32,11 @@ _DIVERGENCE_CHECK = 100
 
 
 def train(
-    config: TrainConfig, directory: Path | str, on_step: Callable[[int], None] | None = None, threads: int | None = None
+    config: TrainConfig,
+    directory: Path | str,
+    on_step: Callable[[int], None] | None = None,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> runs.RunRecord:
     """Train the run of `config` in `directory`, or go on with it there, and return its record.
 
@@ -46,6 +50,7 @@ def train(
         directory: of the record; made if needed.
         on_step: called with the number of completed steps after each of them, and once at the start.
         threads: of the arithmetic; as many as torch uses in this process if None. On the CPU the last bits depend on it.
+        device: cpu, cuda, mps, or auto, which None is too: the best that this machine has. No part of the key.
 
     Raises InputError if a value is not allowed, if n exceeds the data set, if the directory cannot be written, belongs
     to another config or is in use, if the data have changed since the run began, or if the disk is full; after the last
@@ -53,7 +58,10 @@ def train(
     """
     import torch
 
+    from genmem.empirics.training.device import device_named
+
     config.check()
+    place = device_named(device)
     directory = Path(directory)
     data = datasets.of_config(config, runs.data_path(directory))
     images = datasets.training_images(config, data)
@@ -69,24 +77,22 @@ def train(
                                  f"{config.data!r} have changed")
         try:
             torch.set_num_threads(before if threads is None else count("threads", threads))
-            _train(config, directory, images, data, digest, on_step or (lambda step: None))
+            _train(config, directory, images, data, digest, place, on_step or (lambda step: None))
         finally:
             torch.set_num_threads(before)
     return runs.load(directory)
 
 
 def _train(
-    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, digest: str, on_step
+    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, digest: str, device, on_step
 ) -> None:
     import torch
 
     from genmem.empirics.training.batches import Batches
-    from genmem.empirics.training.device import best_device
     from genmem.empirics.training.milestones import Probe
     from genmem.empirics.training.run import Run
     from genmem.empirics.training.stopping import StopBeforeMemorization
 
-    device = best_device()
     process = PROCESSES[config.process](data.bound)
     training, held_out = (process.clean(array).to(device) for array in (images, data.held_out))
     batches = Batches(config, process, training)

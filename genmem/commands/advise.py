@@ -48,7 +48,9 @@ def advise(
     asked = {"width": width, "batch_size": batch_size, "learning_rate": learning_rate}
     wrong = [name for name, value in (alone if pilots is not None else asked).items() if value is not None]
     if wrong:
-        raise InputError(f"{wrong[0]} must be left out {'with' if pilots is not None else 'without'} pilots, but was given")
+        raise InputError(
+            f"{wrong[0]} must be left out {'with' if pilots is not None else 'without'} pilots, but was given"
+        )
     if pilots is None:
         if cross_validate or data is None or psi_p is None:
             raise InputError("pilots must be given, or data and psi_p for the theory alone, but are not")

@@ -37,8 +37,13 @@ class ProblemFlags:
 
         spectrum = Spectrum(self.eigenvalues, self.weights or None)
         return Problem(
-            t=self.t, activation=self.activation, spectrum=spectrum, copies=self.copies, ridge=self.ridge,
-            center=self.center, **sizes,
+            t=self.t,
+            activation=self.activation,
+            spectrum=spectrum,
+            copies=self.copies,
+            ridge=self.ridge,
+            center=self.center,
+            **sizes,
         )
 
 

@@ -4,7 +4,9 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from genmem.commands.config_file import ConfigFile, as_toml
 from genmem.commands.flags import RUNS_ROOT
+from genmem.commands.run_flags import RunFlags, config_of, flags_of
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.training.grids import Grid
 from genmem.empirics.training.presets import PRESETS, Preset
@@ -15,7 +17,9 @@ from genmem.shared.files import writable_folder
 def sweep(
     preset: Preset | None = None,
     grid: Grid = Grid(),
-    config: TrainConfig = TrainConfig(),
+    run: RunFlags = flags_of(TrainConfig()),
+    file: ConfigFile = None,
+    print_config: bool = False,
     out: Path = RUNS_ROOT,
     workers: int = 2,
     scheduler: str | None = None,
@@ -29,7 +33,9 @@ def sweep(
     Args:
         preset: a set of runs with a name; of the other values of a run only `data` may then be given.
         grid: the values that differ between the runs.
-        config: the values that all runs share.
+        run: the values of all runs, where they do not differ.
+        file: TOML file with values of flags, by name, in place of their defaults; the flags given here go before it.
+        print_config: print all values as such a file, and stop.
         out: folder of all runs.
         workers: processes on this machine, one run at a time and one thread each.
         scheduler: address of a Dask scheduler, as tcp://host:8786; the runs then go to its workers, which share the
@@ -39,7 +45,11 @@ def sweep(
     from genmem.empirics.training import plan
     from genmem.empirics.training.sweeps import ended, measured_costs, run_all
 
-    configs = _configs(preset, grid, config)
+    configs = _configs(preset, grid, config_of(run))
+    if print_config:
+        if preset is not None:
+            raise InputError("print_config must be left out with a preset, which is many configs, but was given")
+        return print(as_toml(run, grid))
     count("workers", workers)
     writable_folder("out", out)
     waiting = [each for each in configs if not ended(out / each.key)]
@@ -56,11 +66,20 @@ def sweep(
     print(f"{len(records)} runs recorded in {out}; next: genmem measure {out}")
 
 
+def _changed(given, default) -> list[str]:
+    """The fields of a dataclass that do not have their default."""
+    return [name for name, value in vars(given).items() if value != getattr(default, name)]
+
+
 def _configs(preset: str | None, grid: Grid, config: TrainConfig) -> list[TrainConfig]:
     if preset is None:
         return grid.configs(config)
-    if grid != Grid() or config != TrainConfig(data=config.data):
-        raise InputError(f"preset {preset} fixes all values of its runs but data, and others were given")
+    given = [*_changed(grid, Grid()), *_changed(config, TrainConfig(data=config.data))]
+    if given:
+        raise InputError(
+            f"preset {preset} fixes all values of its runs but data, so {', '.join(given)} must be left out, "
+            "or the preset"
+        )
     configs = PRESETS[preset]
     if config.data == TrainConfig.data:
         return configs
