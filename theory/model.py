@@ -160,7 +160,7 @@ class RandomFeatures(Problem):
         the limit at tau = infinity by less than 1e-10 counts as none.
 
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
-        rises by the fraction has mem = inf: architectural regularization.
+        rises by the fraction has mem = inf; genmem.theory.never tells why.
         """
         directions, weights = talbot(TIME_NODES)
         out = np.empty(5)

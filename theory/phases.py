@@ -1,7 +1,7 @@
 """Phase diagrams: the times over a grid of psi_n and psi_p, and the phase at a chosen training time.
 
-This is the diagram of Bonnaire et al. (arXiv:2505.17638), section 4: with n fixed by the data and p by the network, is a training time too short, in
-the window, or too long, and is there a window at all?
+This is the diagram of Bonnaire et al. (arXiv:2505.17638), section 4: with n fixed by the data and p by the network, is a
+training time too short, in the window, or too long, and is there a window at all?
 """
 
 import os
@@ -15,19 +15,33 @@ from genmem.theory.model import RandomFeatures
 from genmem.theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
-PHASES = ("no_generalization", "underfit", "generalization", "memorization", "architectural_regularization")
+PHASES = (
+    "no_generalization", "underfit", "generalization", "memorization", "architectural_regularization", "benign_overfitting",
+)
 # Relative accuracy of the threshold n*(p), and how far beyond the grid it is looked for.
 THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
+# Where memorization is looked for between grid points: ratio of psi_n, and the least width of its range in log psi_n.
+POCKET_RATIO, POCKET = 1.25, 0.05
 
 
-def classify(tau, gen, mem) -> np.ndarray:
+def interpolates(psi_n, psi_p, copies: float, ridge: float) -> np.ndarray:
+    """Whether the train loss falls to zero: no more noised points n m than features p, and no ridge; arrays broadcast.
+
+    (With activations that are linear and nothing else, of rank d, it does so only for n m <= d too.)
+    """
+    return (np.asarray(psi_n) * copies <= np.asarray(psi_p)) & (ridge == 0)
+
+
+def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
     """Phase codes (places in PHASES), int8, at training time tau for tau_gen and tau_mem; arrays are broadcast.
 
-    no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf,
-    architectural regularization; if tau >= tau_mem, memorization; and in between, generalization. -1: a time is nan.
+    no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf, benign
+    overfitting where the train loss vanishes all the same (`interpolating`, of `interpolates`), architectural
+    regularization where it does not; if tau >= tau_mem, memorization; and in between, generalization. -1: a time is nan.
     """
     gen, mem = np.asarray(gen), np.asarray(mem)
-    trained = np.where(np.isinf(mem), 4, np.where(tau >= mem, 3, 2))
+    never = np.where(interpolating, 5, 4)
+    trained = np.where(np.isinf(mem), never, np.where(tau >= mem, 3, 2))
     phase = np.where(np.isinf(gen), 0, np.where(tau < gen, 1, trained))
     return np.where(np.isnan(gen) | np.isnan(mem), -1, phase).astype(np.int8)
 
@@ -44,7 +58,8 @@ def phase_diagram(
     with a leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
     (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
     `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
-    for up to a factor 1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
+    for between the grid points, where memorization may be confined to a few psi_n around n m = p, and up to a factor 1e4
+    beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
     event never happens. `solved` is False where the equations could not be solved; times there are nan.
     resume: a path for the rows finished so far, from which an interrupted diagram goes on; removed at the end.
     Raises InputError for axes that do not increase, other bad values, or a `resume` file of another diagram.
@@ -122,7 +137,8 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
         at = () if np.ndim(tau) == 0 else ("tau",)
         data = data.assign_coords(tau=(at, tau, unit | {"long_name": "training time"}))
         flags = {"flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)}
-        phase = classify(np.reshape(tau, (-1, 1, 1)), grid[:, 0], grid[:, 1])
+        zero = interpolates(psi_n, psi_p[:, None], corner.copies, corner.ridge)
+        phase = classify(np.reshape(tau, (-1, 1, 1)), grid[:, 0], grid[:, 1], zero)
         data["phase"] = (*at, *dims), phase if at else phase[0], flags
         line = lines[:, 1 : 1 + np.size(tau)].T
         about = {"long_name": "n/d at which tau_mem is the training time"}
@@ -156,29 +172,73 @@ def _losses(model: RandomFeatures, tau: np.ndarray) -> np.ndarray:
 def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
     """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
 
-    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, or looked for beyond its ends.
+    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, from between its points, or from beyond its ends.
     """
 
     def below(n: float) -> bool:
         return _times(RandomFeatures(n, psi_p, t, **model), None, fractions)[1] < level
 
-    early = np.flatnonzero(mem < level)
-    low = psi_n[early[-1]] if early.size else psi_n[0]
-    high = psi_n[early[-1] + 1] if early.size and early[-1] + 1 < psi_n.size else low
-    while not early.size and not below(low):
-        low, high = low / 4, low
-        if low * THRESHOLD_REACH < psi_n[0]:
-            return np.nan
-    if high == low:
-        high = 4 * low
-        while below(high):
-            low, high = high, 4 * high
-            if high > psi_n[-1] * THRESHOLD_REACH:
+    early = psi_n[mem < level]
+    low = early[-1] if early.size else None
+    copies = model.get("copies", np.inf)
+    peak = psi_p / copies
+    # At n m = p the test loss has its peak: if anywhere between the grid points, it memorizes there.
+    if np.isfinite(copies) and peak > (low or 0) and psi_n[0] <= peak <= psi_n[-1] and below(peak):
+        low = peak
+    if low is None:
+        low = _pocket(psi_n, psi_p, level, t, model, fractions)
+    high = low
+    if low is None:
+        low = high = psi_n[0]
+        while not below(low):
+            low, high = low / 4, low
+            if low * THRESHOLD_REACH < psi_n[0]:
                 return np.nan
+    later = psi_n[psi_n > low]
+    if high == low and later.size:
+        high = later[0]
+    while high == low or below(high):
+        low, high = high, 4 * high
+        if high > psi_n[-1] * THRESHOLD_REACH:
+            return np.nan
     while high / low > 1 + THRESHOLD_ACCURACY:
         middle = np.sqrt(low * high)
         low, high = (middle, high) if below(middle) else (low, middle)
     return float(np.sqrt(low * high))
+
+
+def _pocket(psi_n, psi_p: float, level: float, t: float, model: dict, fractions: Fractions) -> float | None:
+    """A psi_n with tau_mem < level where the grid has none, or None.
+
+    Looked for at ratios of 1.25, then by golden section where the final rise of the test loss is largest.
+    """
+
+    def rise(n: float) -> tuple[float, float]:
+        """(L_test(inf) - L_min) / F, and tau_mem."""
+        network = RandomFeatures(n, psi_p, t, **model)
+        try:
+            times = network.timescales(None, fractions)
+            limit = float(network.learning_curves(np.inf).test)
+        except SolverError:
+            return -np.inf, np.nan
+        fall = 1 - times.loss_min
+        return (limit - times.loss_min) / fall if fall > 0 else -np.inf, times.mem
+
+    number = 1 + int(np.ceil(np.log(psi_n[-1] / psi_n[0]) / np.log(POCKET_RATIO)))
+    psi_n = np.union1d(psi_n, np.geomspace(psi_n[0], psi_n[-1], number)) if psi_n.size < number else psi_n
+    rises, mem = np.array([rise(n) for n in psi_n]).T
+    if np.any(mem < level):
+        return float(psi_n[mem < level][-1])
+    best = int(np.argmax(rises))
+    low, high = np.log(psi_n[max(best - 1, 0)]), np.log(psi_n[min(best + 1, psi_n.size - 1)])
+    while high - low > POCKET:
+        left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
+        (at_left, mem_left), (at_right, mem_right) = rise(np.exp(left)), rise(np.exp(right))
+        for at, mem in ((left, mem_left), (right, mem_right)):
+            if mem < level:
+                return float(np.exp(at))
+        low, high = (low, right) if at_left > at_right else (left, high)
+    return None
 
 
 def _axis(name: str, values) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from genmem.shared.errors import InputError, positive
 from genmem.theory.model import RandomFeatures
+from genmem.theory.never import cause
 
 if TYPE_CHECKING:
     import xarray
@@ -19,7 +20,8 @@ def prediction(model: RandomFeatures, tau: tuple[float, ...] = ()) -> "xarray.Da
     """Learning curves over dimension tau (default: `window` of 96 times), with the times and the inputs as attributes.
 
     Variables of LearningCurves: train, test, score, bias (of the mean score, squared) and variance, shape (K,), and
-    modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap and the model's inputs. Raises
+    modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap, the cause (a key of
+    genmem.theory.never.CAUSES) where tau_mem is infinite, and the model's inputs. Raises
     InputError unless the times are positive and increasing, SolverError if the equations could not be solved.
     """
     import xarray
@@ -27,11 +29,12 @@ def prediction(model: RandomFeatures, tau: tuple[float, ...] = ()) -> "xarray.Da
     times = model.timescales()
     grid = training_times(tau) if tau else window(times.gen, times.mem)
     curves = model.learning_curves(grid)
+    never = {} if math.isfinite(times.mem) else {"tau_mem_infinite_because": cause(model)}
     return xarray.Dataset(
         {name: ("tau", np.asarray(getattr(curves, name))) for name in LOSSES}
         | {"modes": (("tau", "eigenvalue"), curves.modes), "target_modes": ("eigenvalue", model.target_modes)},
         coords={"tau": grid, "eigenvalue": model.spectrum.eigenvalues},
-        attrs={"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap, **model.sized_inputs()},
+        attrs={"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap, **never, **model.sized_inputs()},
     )
 
 

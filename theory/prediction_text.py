@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmem.theory.never import CAUSES
 from genmem.theory.prediction import LOSSES
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
 
 
 def times_lines(times: dict) -> list[str]:
-    """The three times of `times` (tau_gen, tau_mem, tau_gap) with what each means."""
+    """The three times of `times`, the attributes of a prediction, with what each means, and why one never comes."""
     meaning = {
         "tau_gen": "the test loss is within 5 % of its best: the network generalizes",
         "tau_mem": "the test loss has risen by 10 % of its fall: the network memorizes",
@@ -43,5 +44,5 @@ def times_lines(times: dict) -> list[str]:
     }
     lines = [f"{name} = {times[name]:<9.4g}  {text}" for name, text in meaning.items()]
     if math.isinf(times["tau_mem"]):
-        lines.append("tau_mem is infinite: this network is too small to memorize, however long it is trained")
+        lines.append(f"tau_mem is infinite for this network: {CAUSES[times['tau_mem_infinite_because']]}")
     return lines

@@ -3,7 +3,7 @@
 With L0 the loss before training, L_min the minimum of the test loss, reached at tau*, and F = L0 - L_min:
 
 - gen: first tau with L_test <= L_min + 0.05 F                 (generalization)
-- mem: first tau > tau* with L_test >= L_min + 0.10 F          (memorization; inf: architectural regularization)
+- mem: first tau > tau* with L_test >= L_min + 0.10 F          (memorization; inf: see genmem.theory.never)
 - gap: first tau with L_test - L_train >= 0.10 F               (where the losses part)
 
 The definitions follow Bonnaire et al. (arXiv 2505.17638), who read both times off the losses; `gap` is the reading of

@@ -19,7 +19,7 @@ from genmem.figures.explorer.runs import MeasuredRun
 from genmem.figures.pictures.phase_diagram import COLOURS
 from genmem.figures.pictures.style import GREEN, LOSS_COLOURS, VERMILION
 from genmem.shared.errors import InputError, SolverError
-from genmem.theory.phases import PHASES, classify
+from genmem.theory.phases import PHASES, classify, interpolates
 
 TEMPLATE = Template("""
 {% from macros import embed %}
@@ -146,8 +146,10 @@ class Page:
         """One sentence on the network of the sliders."""
         if self._curves is None:
             return
-        times, tau = self._curves.times, self._controls.settings.tau
-        phase = PHASES[int(classify(tau, times.gen, times.mem))].replace("_", " ")
+        settings = self._controls.settings
+        times, tau = self._curves.times, settings.tau
+        zero = interpolates(settings.psi_n, settings.psi_p, settings.copies, 0.0)
+        phase = PHASES[int(classify(tau, times.gen, times.mem, zero))].replace("_", " ")
         memorizes = f"memorizes from τ = {_number(times.mem)}" if times.mem < math.inf else "never memorizes"
         self._sentence.text = (
             f"Generalizes from τ = {_number(times.gen)}, {memorizes}. Trained for τ = {_number(tau)}: <b>{phase}</b>."

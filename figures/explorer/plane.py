@@ -7,7 +7,7 @@ import numpy as np
 
 from genmem.shared.errors import SolverError
 from genmem.theory.model import RandomFeatures
-from genmem.theory.phases import classify
+from genmem.theory.phases import classify, interpolates
 from genmem.theory.problem import Problem
 from genmem.theory.timescales import Fractions
 
@@ -66,7 +66,9 @@ class Regimes:
     def at(self, tau: float) -> "Plane":
         """The regimes at one training time, as far as they are computed."""
         gen, mem, contours = self._drawn
-        return Plane(classify(tau, gen, mem), contours, self.points, self.finished)
+        psi = 2 ** centres()
+        zero = interpolates(psi, psi[:, None], self.problem.copies, self.problem.ridge)
+        return Plane(classify(tau, gen, mem, zero), contours, self.points, self.finished)
 
     def _interpolate(self) -> tuple[np.ndarray, np.ndarray, list]:
         """tau_gen and tau_mem on PIXELS x PIXELS cells, nan where the equations could not be solved; the contours."""

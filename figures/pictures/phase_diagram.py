@@ -36,6 +36,7 @@ COLOURS = {
     "generalization": "#A6DCC9",
     "memorization": "#F2BE98",
     "architectural_regularization": "#A9CFE8",
+    "benign_overfitting": "#C79AC0",
 }
 FINE = 500
 

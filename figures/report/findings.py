@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmem.theory.never import CAUSES
 from genmem.theory.timescales import LAWS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def predicted(curves: "xarray.Dataset") -> str:
         f"dimension, learning the score at t = {times['t']:g}, generalizes at τ_gen = {number(gen)}"
     )
     if math.isinf(mem):
-        return f"{start} and never memorizes: it is too small to (architectural regularization)."
+        return f"{start} and never memorizes: {CAUSES[times.get('tau_mem_infinite_because', 'size')]}."
     return (
         f"{start} and memorizes at τ_mem = {number(mem)}: training may stop anywhere in a window whose end lies "
         f"{number(mem / gen)} times later than its beginning."
@@ -73,15 +74,38 @@ def simulated(data: "xarray.Dataset") -> str:
 
 
 def phases(diagram: "xarray.Dataset") -> list[str]:
-    """For each training time, the phases of the largest network as psi_n grows, and of a growing one at most psi_n."""
-    if diagram.tau.ndim:
-        return [sentence for tau in diagram.tau.values for sentence in phases(diagram.sel(tau=tau))]
+    """For each training time, the phases of the largest network as psi_n grows, and of a growing one at most psi_n.
+
+    In the end, why tau_mem is infinite where that is not for a network too small.
+    """
+    times = [diagram.sel(tau=tau) for tau in diagram.tau.values] if diagram.tau.ndim else [diagram]
+    return [_at_one_time(at) for at in times] + _why_never(diagram)
+
+
+def _why_never(diagram: "xarray.Dataset") -> list[str]:
+    meanings = diagram.phase.attrs["flag_meanings"].split()
+    present = {meanings[code] for code in np.unique(diagram.phase) if code >= 0}
+    sentences = []
+    if "benign_overfitting" in present:
+        sentences.append(
+            "In benign overfitting the network fits all its noised points, the train loss falls to zero, and still the test "
+            "loss does not rise by the fraction of its fall that counts as memorization."
+        )
+    if "architectural_regularization" in present and diagram.attrs.get("ridge", 0.0) > 0:
+        sentences.append(
+            f"Architectural regularization is here the ridge's work too: λ = {diagram.attrs['ridge']:g} holds back networks "
+            "that would memorize without it."
+        )
+    return sentences
+
+
+def _at_one_time(diagram: "xarray.Dataset") -> str:
     psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
-    return [
+    return (
         f"At training time τ = {number(float(diagram.tau))}, with ψ_n growing, the largest network "
         f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
         f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
-    ]
+    )
 
 
 def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray
 
-PHASES = "no_generalization underfit generalization memorization architectural_regularization"
+PHASES = "no_generalization underfit generalization memorization architectural_regularization benign_overfitting"
 
 
 def curves() -> xarray.Dataset:
