@@ -30,8 +30,8 @@ class Process(abc.ABC):
     def __init__(self, bound: float | None = None):
         self.bound = bound
 
-    @classmethod
-    def check(cls, config: Any) -> None:  # noqa: B027 - a process without any such value has nothing to refuse
+    @classmethod  # noqa: B027 - a process without any such value has nothing to refuse
+    def check(cls, config: Any) -> None:
         """Raise InputError for values of a TrainConfig that no run of this process can have; its times, above all."""
 
     @abc.abstractmethod
