@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.analysis.laws import Exponent, fit_exponent
+from genmem.empirics.analysis.smoothing import DRAWS, LEAST, Smoothed, smoothed
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord, given
+from genmem.empirics.samples.metrics import binomial_interval
 from genmem.shared.errors import InputError
-from genmem.theory.timescales import timescales_of_curves
+from genmem.theory.timescales import Fractions
 
 COPY_LEVEL = 0.01
 EVENTS = ("gen", "gap", "mem", "copy", "half")
@@ -24,7 +26,6 @@ _NOT_SETTING = {
 SETTING = tuple(field.name for field in dataclasses.fields(TrainConfig) if field.name not in _NOT_SETTING)
 # Below this share of its highest value f_mem still rises.
 _SATURATED = 0.9
-_DRAWS = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Time:
 
 @dataclasses.dataclass(frozen=True)
 class RunTimes:
-    """The times of one run; gen, gap and mem are those of genmem.theory.timescales, read off one loss.
+    """The times of one run; gen, gap and mem are those of genmem.theory.timescales, read off one loss made smooth.
+
+    gap: test less train loss, less that difference before training, exceeds 10 % of the fall and stays above it.
 
     copy: f_mem's lower 95 % bound exceeds 1 %. half: f_mem reaches half its final value, once copies have appeared; not
     known of a run that was stopped early.
-    Between milestones, log-step is interpolated.
+    The losses are made smooth first (see smoothing.py), and their minimum is corrected for the noise that is left. Copies
+    are read off f_mem as it is, linear in log-step between milestones.
     """
 
     record: RunRecord
@@ -107,7 +111,8 @@ def best_losses(records: Sequence[RunRecord], t: float | None = None) -> dict[tu
     best: dict[tuple[str, float], float] = {}
     for record in records:
         problem = _problem(record, t)
-        best[problem] = min(best.get(problem, math.inf), float(np.min(record.loss(problem[1])[1])))
+        if record.steps.size:
+            best[problem] = min(best.get(problem, math.inf), _lowest(_curve(record.steps, *record.loss(problem[1]))))
     return best
 
 
@@ -121,35 +126,45 @@ def times_of(record: RunRecord, t: float | None = None, floor: float | None = No
     floor: a test loss that stands in for the run's lowest in tau_gen (see genmem.theory.timescales).
     """
     _, t = _problem(record, t)
-    times = _read(record.steps, *record.loss(t), record.initial(t)[1], record.f_mem, record.f_mem_low, floor,
-                  record.status)
-    return RunTimes(record, **times, t=t, floor=floor)
+    curve = _curve(record.steps, *record.loss(t))
+    losses = _loss_times(curve.steps, curve.train, curve.test, record.initial(t), floor, curve.excess)
+    copies = _copy_times(record.steps, record.f_mem, record.f_mem_low, record.status)
+    return RunTimes(record, **losses, **copies, t=t, floor=floor)
 
 
 def time_intervals(
     record: RunRecord, t: float | None = None, floor: float | None = None
 ) -> dict[str, tuple[float, float]]:
-    """The 95 % bootstrap interval of each time of one run: 200 draws of its training, its test images and its samples.
+    """The 95 % interval of each time of one run, of 200 draws: of its smooth curves, its images and its samples.
 
-    Ends are infinite where the draws' events lie beyond the run. How times differ between runs with other seeds, and so
-    other training images and weights, is not in it: see laws.typical_times.
+    A draw is a curve from the posterior of the smooth losses, moved by what a bootstrap of the training and the test
+    images moves them; all times of a draw come from the same curves. Ends are infinite where the draws' events lie
+    beyond the run. How times differ between runs with other seeds, and so other training images and weights, is not in
+    it: see laws.typical_times.
     """
     _, t = _problem(record, t)
     random = np.random.default_rng(0)
     images = record.image_losses(t)
+    means = [values.mean(1) for values in images]
+    curve = _curve(record.steps, *means)
     memorized = record.memorized_samples()
     samples = memorized.shape[1]
+    log_steps = np.log(record.steps)
 
     def resampled(values: np.ndarray) -> np.ndarray:
         count = values.shape[1]
         return values @ random.multinomial(count, np.full(count, 1 / count)) / count if count else values.sum(1)
 
     draws: dict[str, list[float]] = {event: [] for event in EVENTS}
-    for _ in range(_DRAWS):
-        train, test = map(resampled, images)
+    for train, test in zip(curve.train_draws, curve.test_draws, strict=True):
+        moved = [
+            drawn * np.interp(np.log(curve.steps), log_steps, resampled(values) / mean)
+            for drawn, values, mean in zip((train, test), images, means, strict=True)
+        ]
         f_mem = resampled(memorized)
-        times = _read(record.steps, train, test, record.initial(t)[1], f_mem, lower_bound(f_mem, samples), floor,
-                      record.status)
+        # The drawn curve's minimum lies as much too low of the smooth curve's as that does of the true one's.
+        times = _loss_times(curve.steps, *moved, record.initial(t), floor, 2 * curve.excess)
+        times |= _copy_times(record.steps, f_mem, lower_bound(f_mem, samples), record.status)
         for event, time in times.items():
             draws[event].append(math.inf if time.censored else time.value)
     return {event: tuple(np.quantile(values, [0.025, 0.975], method="nearest").tolist())
@@ -171,32 +186,65 @@ def memorization_rate(record: RunRecord) -> tuple[float, float, float]:
     slope = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
     of_samples = slope @ record.memorized_samples()[rows]
     random = np.random.default_rng(0)
-    draws = [random.choice(of_samples, of_samples.size).mean() for _ in range(_DRAWS)]
+    draws = [random.choice(of_samples, of_samples.size).mean() for _ in range(DRAWS)]
     return float(of_samples.mean()), *np.quantile(draws, [0.025, 0.975]).tolist()
 
 
 def lower_bound(fraction: np.ndarray, samples: int) -> np.ndarray:
-    """Lower end of the 95 % bootstrap interval of fractions of `samples` flags, a quantile of the binomial law."""
-    from scipy.stats import binom
-
-    return binom.ppf(0.025, samples, fraction) / samples if samples else fraction
+    """Lower end (K,) of the 95 % interval of Clopper and Pearson for fractions (K,) of `samples` flags."""
+    return binomial_interval(fraction * samples, samples)[0] if samples else fraction
 
 
-def _read(
-    steps, train, test, initial: float, f_mem, f_mem_low, floor: float | None, status: str
+def _curve(steps: np.ndarray, train: np.ndarray, test: np.ndarray) -> Smoothed:
+    """The smooth losses; the losses themselves where the milestones are too few to be smoothed."""
+    if len(steps) >= LEAST:
+        return smoothed(steps, train, test)
+    return Smoothed(steps, train, test, *(np.repeat(loss[None], DRAWS, axis=0) for loss in (train, test)))
+
+
+def _lowest(curve: Smoothed) -> float:
+    return float(curve.test.min()) - curve.excess
+
+
+def _loss_times(
+    steps, train, test, initial: tuple[float, float], floor: float | None, excess: float
 ) -> dict[str, Time]:
-    times = timescales_of_curves(steps, train, test, initial, floor)
+    """gen, gap and mem. initial: train and test loss before training. excess: of the minimum, to be taken off."""
+    fractions = Fractions()
+    best = int(np.argmin(test))
+    lowest = float(test[best]) - excess
+    fall = initial[1] - lowest
+    end = float(steps[-1])
+    if not fall > 0:
+        return dict.fromkeys(("gen", "gap", "mem"), Time(end, True))
+    target = lowest if floor is None else floor
+
+    def time(value: float) -> Time:
+        return Time(float(value), False) if math.isfinite(value) else Time(end, True)
+
+    gen = first_crossing(steps, target + fractions.gen * (initial[1] - target) - test)
+    open_gap = test - train - (initial[1] - initial[0]) - fractions.gap * fall
+    mem = first_crossing(steps[best:], test[best:] - lowest - fractions.mem * fall)
+    # While the test loss still falls its minimum is not known, and a lower one would be approached later.
+    falling = floor is None and best == len(test) - 1 and math.isfinite(gen)
+    return {"gen": Time(gen, True) if falling else time(gen), "gap": time(last_crossing(steps, open_gap)), "mem": time(mem)}
+
+
+def _copy_times(steps, f_mem, f_mem_low, status: str) -> dict[str, Time]:
     copy = first_crossing(steps, f_mem_low - COPY_LEVEL)
     final = math.isfinite(copy) and status != "stopped early"
     half = first_crossing(steps, f_mem - f_mem[-1] / 2) if final else math.inf
+    return {name: Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)
+            for name, value in (("copy", copy), ("half", half))}
 
-    def time(value: float) -> Time:
-        return Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)
 
-    # While the test loss still falls its minimum is not known, and a lower one would be approached later.
-    falling = floor is None and times.minimum == steps[-1] and math.isfinite(times.gen)
-    gen = Time(times.gen, True) if falling else time(times.gen)
-    return {"gen": gen, "gap": time(times.gap), "mem": time(times.mem), "copy": time(copy), "half": time(half)}
+def last_crossing(steps: np.ndarray, excess: np.ndarray) -> float:
+    """The step from which `excess` stays positive to the end, linear in log-step; inf if it is not positive there."""
+    below = np.flatnonzero(excess <= 0)
+    if below.size == 0:
+        return float(steps[0])
+    k = int(below[-1]) + 1
+    return first_crossing(steps[k - 1 :], excess[k - 1 :]) if k < len(excess) else math.inf
 
 
 def first_crossing(steps: np.ndarray, excess: np.ndarray) -> float:

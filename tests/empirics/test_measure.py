@@ -129,7 +129,8 @@ def test_a_floor_is_the_best_loss_of_all_runs_on_the_data():
     good, bad = curves(n=32), curves(n=16)
     bad = Worse(None, bad.facts)
     own, floored = (measure([good, bad], floor=floor).runs for floor in (False, True))
-    assert own[1].gen.value == pytest.approx(own[0].gen.value) and not own[1].gen.censored
+    # To the smoothing, a logarithm of shifted losses is another curve.
+    assert own[1].gen.value == pytest.approx(own[0].gen.value, rel=0.03) and not own[1].gen.censored
     assert floored[1].gen.censored and floored[0].gen == own[0].gen
     assert floored[1].mem == own[1].mem
 
@@ -171,8 +172,9 @@ def test_intervals_come_from_the_images_and_the_samples(recorded):
     wide, narrow, none = map(time_intervals, (few, many, equal))
     for event in ("gap", "mem"):
         assert wide[event][0] < getattr(times_of(few), event).value < wide[event][1]
-        assert np.log(narrow[event][1] / narrow[event][0]) < 0.3 * np.log(wide[event][1] / wide[event][0])
-        assert none[event] == pytest.approx([getattr(times_of(equal), event).value] * 2)
+        # What is left of 2000 images is the uncertainty of the smooth curve.
+        assert np.log(narrow[event][1] / narrow[event][0]) < 0.6 * np.log(wide[event][1] / wide[event][0])
+        assert none[event] == pytest.approx([getattr(times_of(equal), event).value] * 2, rel=0.06)
     assert none["copy"][0] < times_of(equal).copy.value < none["copy"][1]
 
 
@@ -193,13 +195,27 @@ def test_the_memorization_rate_is_the_slope_in_log_step(recorded):
     assert all(np.isnan(memorization_rate(curves(end=50))))
 
 
-def test_the_lower_bound_is_that_of_the_bootstrap():
+def test_the_lower_bound_is_that_of_the_exact_interval():
     from genmem.empirics.samples.metrics import memorized_fraction
 
-    for share in (0.02, 0.3, 1.0):
+    for share in (0.0, 0.02, 0.3, 1.0):
         d1 = np.where(np.arange(200) < 200 * share, 0.0, 1.0)
-        drawn = memorized_fraction(d1, np.ones(200))[1]
-        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(drawn, abs=0.011)
+        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(memorized_fraction(d1, np.ones(200))[1], abs=1e-12)
+
+
+def test_a_gap_that_was_there_before_training_is_taken_off_and_one_that_closes_is_none():
+    class Shifted(Curves):
+        """Test images that are harder from the start, and a gap that opens for a moment."""
+
+        def loss(self, t=None):
+            train, test = super().loss(t)
+            brief = 0.3 * np.exp(-0.5 * ((np.log10(self.steps / self.shift) - 0.8) / 0.1) ** 2)
+            return train, test + 0.2 + brief
+
+        def initial(self, t=None):
+            return 1.0, 1.2
+
+    assert times_of(Shifted(None, curves().facts)).gap.value == pytest.approx(times_of(curves()).gap.value, rel=0.02)
 
 
 def test_settings_see_every_field_that_could_move_the_times():

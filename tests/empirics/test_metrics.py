@@ -66,7 +66,7 @@ def test_interval_is_that_of_resampling_the_samples():
 
 
 def test_two_exact_copies_of_one_image_count_as_memorized():
-    assert memorized_fraction(np.zeros(5), np.zeros(5)) == (1, 1, 1)
+    assert memorized_fraction(np.zeros(5), np.zeros(5))[0] == 1
 
 
 def gaussians(count, dimension=5, shift=0.0, scale=1.0, seed=0):
