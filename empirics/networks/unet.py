@@ -41,6 +41,7 @@ def unet(width: int, channels: int, size: int, levels: int = 3, blocks: int = 2,
         up_block_types=("AttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
         # Four channels at the finest level share a mean; with one each, the network cannot see an image's brightness.
         norm_num_groups=width // 4,
-        attention_head_dim=8,
+        # The middle has attention too; with one level of width 4 it has no eight channels for a head.
+        attention_head_dim=min(8, width * MULTIPLIERS[levels - 1]),
         dropout=dropout,
     )

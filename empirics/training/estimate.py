@@ -33,6 +33,9 @@ def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
     """
     import torch
 
+    from genmem.empirics.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

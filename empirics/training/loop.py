@@ -18,6 +18,8 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.data import datasets
 from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import runs
+from genmem.empirics.training.checks import one_process
+from genmem.empirics.training.memory import keep_freed_memory
 from genmem.shared.errors import InputError, count
 
 if TYPE_CHECKING:
@@ -60,7 +62,9 @@ def train(
 
     from genmem.empirics.training.device import device_named
 
+    one_process()
     config.check()
+    keep_freed_memory()
     place = device_named(device)
     directory = Path(directory)
     data = datasets.of_config(config, runs.data_path(directory))

@@ -4,27 +4,26 @@ What the workers have in common is the file system: a run is its record there, a
 worker, the scheduler or the caller can die at any moment and costs the steps since a run's last checkpoint.
 """
 
-import contextlib
+import dataclasses
 import functools
 import hashlib
-import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records import runs
-from genmem.shared.errors import Failure, InputError, count
+from genmem.empirics.training.checks import check_all
+from genmem.empirics.training.cluster import RETRIES, at_once, choose_gpu, connected, workers_for
+from genmem.shared.errors import Failure, InputError
 
 if TYPE_CHECKING:
     from genmem.empirics.training.estimate import Cost
 
-RETRIES = 2
-_CONNECT_SECONDS = 10
 _REPORT_SECONDS = 0.5
 _POLL_SECONDS = 0.2
 _FREE_SECONDS = 60
@@ -37,37 +36,50 @@ class SweepError(Failure):
     """Some runs failed; the message says which and why. The others finished."""
 
 
-def run_all(
+def sweep(
     configs: Sequence[TrainConfig],
     root: Path | str,
-    workers: int = 2,
+    workers: int | None = None,
     title: str = "training",
     scheduler: str | None = None,
 ) -> list[runs.RunRecord]:
     """Train each config in `root/<key>`, one at a time and with one thread in each worker; return the records in order.
 
     Finished runs are not repeated and stopped ones go on. A run that fails, or whose worker dies, is tried again twice.
-    The longest runs start first. An interrupt stops all runs within a step.
+    The longest runs start first. An interrupt stops all runs within a step; the same call goes on where they stopped.
+
+        from genmem import TrainConfig, sweep
+
+        if __name__ == "__main__":  # workers are new processes, which import the script that starts them
+            records = sweep([TrainConfig(n=n, seed=seed) for n in (32, 64, 128) for seed in (0, 1)], "out/runs")
 
     Args:
         configs: of the runs.
         root: folder of the runs; if workers are on other machines, on a file system that all share, at the same path.
-        workers: processes of this machine; of no meaning with `scheduler`.
+        workers: processes of this machine; by default two, or one for each GPU if there is one. Several share a GPU if
+            there are more of them. Of no meaning with `scheduler`.
         title: of the progress bar, which counts the optimizer steps of all runs.
         scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between
             Dask's processes are pickled: connect to a scheduler that you trust.
 
-    Raises InputError before the first run if a config is not allowed or the scheduler does not answer; SweepError if a
-    run failed, after all others have finished, or if the scheduler was lost.
+    Raises InputError before the first run if a config is not allowed, its data are not there, do not hold its n images
+    or do not fit its network, or if the scheduler does not answer; SweepError if a run failed, after all others have
+    finished, or if the scheduler was lost.
     """
+    configs = list(configs)
     for config in configs:
         config.check()
-    count("workers", workers)
     root = Path(root).resolve()
     waiting = [config for config in configs if not ended(root / config.key)]
+    workers = workers_for(workers, len(waiting))
     failures = {}
     if waiting:
-        with _connected(scheduler, min(workers, len(waiting))) as client:
+        if scheduler is None:
+            check_all(waiting, root)
+        with connected(scheduler, workers) as client:
+            if scheduler is not None:
+                # The data may be there alone.
+                client.submit(check_all, waiting, root, pure=False).result()
             failures = _submit_and_wait(client, waiting, root, title)
     if failures:
         raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
@@ -75,56 +87,34 @@ def run_all(
     return [runs.load(root / config.key) for config in configs]
 
 
-def measured_costs(configs: Sequence[TrainConfig], workers: int, scheduler: str | None) -> "tuple[list[Cost], int]":
-    """The cost of each run, measured where it will be trained, and how many run at a time."""
+def measured_costs(
+    configs: Sequence[TrainConfig], workers: int | None = None, scheduler: str | None = None
+) -> "tuple[list[Cost], int]":
+    """The cost of each run, measured where it will be trained, and how many run at a time.
+
+    Where workers of this machine are more than its cores (or GPUs), a run takes as many times longer. Raises InputError
+    as `sweep` does.
+    """
+    if scheduler is None:
+        workers = workers_for(workers, len(configs))
+        slower = workers / at_once(workers)
+        costs = _checked_costs(configs)
+        return [dataclasses.replace(cost, seconds=slower * cost.seconds) for cost in costs], workers
+    with connected(scheduler, 1) as client:
+        costs = client.submit(_checked_costs, configs, pure=False).result()
+        return costs, min(len(configs), len(client.scheduler_info(n_workers=-1)["workers"]))
+
+
+def _checked_costs(configs: Sequence[TrainConfig]) -> "list[Cost]":
     from genmem.empirics.training import estimate
 
-    if scheduler is None:
-        return estimate.costs(configs), workers
-    with _connected(scheduler, workers) as client:
-        costs = client.submit(estimate.costs, configs, pure=False).result()
-        return costs, len(client.scheduler_info(n_workers=-1)["workers"])
+    check_all(configs)
+    return estimate.costs(configs)
 
 
 def ended(directory: Path) -> bool:
     """Whether the run recorded there is finished, stopped early or diverged."""
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
-
-
-@contextlib.contextmanager
-def _connected(scheduler: str | None, workers: int) -> Iterator:
-    """A client of the scheduler, or of a scheduler with worker processes that live as long as this context."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise InputError("scheduler must be the address of a running Dask scheduler, as tcp://host:8786, but "
-                             f"{scheduler!r} was given: {error}") from None
-        with client:
-            yield client
-        return
-    settings = {
-        "distributed.scheduler.allowed-failures": RETRIES,
-        # It would look into the training thread a hundred times a second.
-        "distributed.worker.profile.enabled": False,
-    }
-    local = {
-        "threads_per_worker": 1,
-        # Dask's manager would kill workers by their share of the memory, of which it knows less than the system.
-        "memory_limit": None,
-        "dashboard_address": "127.0.0.1:0",
-        # It warns of workers that take some seconds to unload torch.
-        "silence_logs": logging.ERROR,
-    }
-    with (
-        dask.config.set(settings),
-        LocalCluster(workers, **local) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str) -> dict[str, str]:
@@ -221,6 +211,7 @@ def _train(config: TrainConfig, directory: Path, topic: str) -> None:
     from genmem.empirics.training.loop import train
 
     worker = get_worker()
+    choose_gpu(worker)
     task = worker.get_current_task()
     reported = -float("inf")
 

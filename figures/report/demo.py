@@ -41,7 +41,7 @@ class Results:
 
 def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
     """Make all data, figures and the report in `out`; return the report's path. What `out` holds already is kept."""
-    from genmem.empirics.training.sweeps import run_all
+    from genmem.empirics.training.sweeps import sweep
     from genmem.figures.pictures.comparison import compare
 
     model = RandomFeatures.of(PROBLEM)
@@ -55,7 +55,7 @@ def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
         recipe = PROBLEM.inputs() | {"grid": asdict(GRID), "tau": PHASES_AT}
         phases = kept(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
     with _step(4, f"training {len(configs)} U-Nets on real images (about six minutes on two cores)"):
-        records = run_all(configs, out / "runs", workers)
+        records = sweep(configs, out / "runs", workers)
     with _step(5, "measured times over predicted ones"):
         overlay = compare(records)
         save_dataset(overlay, out / "overlay.nc")

@@ -21,7 +21,7 @@ def sweep(
     file: ConfigFile = None,
     print_config: bool = False,
     out: Path = RUNS_ROOT,
-    workers: int = 2,
+    workers: int | None = None,
     scheduler: str | None = None,
     dry_run: bool = False,
 ) -> None:
@@ -37,20 +37,22 @@ def sweep(
         file: TOML file with values of flags, by name, in place of their defaults; the flags given here go before it.
         print_config: print all values as such a file, and stop.
         out: folder of all runs.
-        workers: processes on this machine, one run at a time and one thread each.
+        workers: processes on this machine, one run at a time and one thread each; by default two, or one for each GPU.
         scheduler: address of a Dask scheduler, as tcp://host:8786; the runs then go to its workers, which share the
             folder `out`.
         dry_run: stop before training.
     """
     from genmem.empirics.training import plan
-    from genmem.empirics.training.sweeps import ended, measured_costs, run_all
+    from genmem.empirics.training.sweeps import ended, measured_costs
+    from genmem.empirics.training.sweeps import sweep as train_all
 
     configs = _configs(preset, grid, config_of(run))
     if print_config:
         if preset is not None:
             raise InputError("print_config must be left out with a preset, which is many configs, but was given")
         return print(as_toml(run, grid))
-    count("workers", workers)
+    if workers is not None:
+        count("workers", workers)
     writable_folder("out", out)
     waiting = [each for each in configs if not ended(out / each.key)]
     if waiting:
@@ -62,7 +64,7 @@ def sweep(
         plan.check_disk(out, costs)
     if dry_run:
         return
-    records = run_all(configs, out, workers, scheduler=scheduler)
+    records = train_all(configs, out, workers, scheduler=scheduler)
     print(f"{len(records)} runs recorded in {out}; next: genmem measure {out}")
 
 

@@ -121,7 +121,7 @@ def test_a_failed_sweep_is_one_sentence_and_exit_code_1(root, monkeypatch, capsy
     def fail(*arguments, **options):
         raise SweepError("1 of 4 runs failed: 0123: it burned")
 
-    monkeypatch.setattr("genmem.empirics.training.sweeps.run_all", fail)
+    monkeypatch.setattr("genmem.empirics.training.sweeps.sweep", fail)
     with pytest.raises(SystemExit) as exit_:
         genmem("sweep", *GRID, "--out", root, monkeypatch=monkeypatch)
     assert exit_.value.code == 1 and capsys.readouterr().err == "genmem: 1 of 4 runs failed: 0123: it burned\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from genmem.empirics.training.loop import train
-from genmem.empirics.training.sweeps import SweepError, run_all
+from genmem.empirics.training.sweeps import SweepError, sweep
 from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
 
@@ -85,7 +85,7 @@ def started(root):
 
 
 class Sweep(threading.Thread):
-    """run_all in a thread; `finish` waits for it and returns its records or raises its error."""
+    """sweep in a thread; `finish` waits for it and returns its records or raises its error."""
 
     def __init__(self, root, address):
         super().__init__(daemon=True)
@@ -94,7 +94,7 @@ class Sweep(threading.Thread):
 
     def run(self):
         try:
-            self.records = run_all(LONG, self.root, scheduler=self.address)
+            self.records = sweep(LONG, self.root, scheduler=self.address)
         except Exception as error:
             self.error = error
 
@@ -171,10 +171,10 @@ def test_a_worker_that_is_retired_hands_its_run_to_another(tmp_path, plain):
 
 CALLER = """
 import sys
-from genmem.empirics.training.sweeps import run_all
+from genmem.empirics.training.sweeps import sweep
 from tests.empirics.test_sweep_faults import LONG
 if __name__ == "__main__":
-    run_all(LONG, sys.argv[1], scheduler=sys.argv[2])
+    sweep(LONG, sys.argv[1], scheduler=sys.argv[2])
 """
 
 
@@ -205,7 +205,7 @@ def test_a_worker_that_dies_each_time_is_a_failed_run(tmp_path, monkeypatch):
 
 
 def test_an_address_where_nobody_answers_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("genmem.empirics.training.sweeps._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("genmem.empirics.training.cluster._CONNECT_SECONDS", 1)
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x"):
         with pytest.raises(InputError, match="scheduler must be the address of a running Dask scheduler"):
-            run_all(LONG, tmp_path, scheduler=address)
+            sweep(LONG, tmp_path, scheduler=address)

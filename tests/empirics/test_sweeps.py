@@ -9,8 +9,14 @@ import time
 
 import pytest
 
+from genmem.empirics.data import datasets
 from genmem.empirics.records import runs
-from genmem.empirics.training.sweeps import RETRIES, SweepError, measured_costs, run_all
+from genmem.empirics.training.checks import OF_DATA, check_all
+from genmem.empirics.training.cluster import at_once, connected, workers_for
+from genmem.empirics.training.estimate import Cost
+from genmem.empirics.training.loop import train
+from genmem.empirics.training.plan import makespan
+from genmem.empirics.training.sweeps import RETRIES, SweepError, measured_costs, sweep
 from genmem.shared.errors import InputError
 from tests.empirics.small import SMALL
 
@@ -18,26 +24,105 @@ CONFIGS = [dataclasses.replace(SMALL, seed=seed, steps=10 + seed) for seed in ra
 
 
 def test_all_runs_finish_in_order_and_are_not_repeated(tmp_path):
-    records = run_all(CONFIGS, tmp_path, workers=2)
+    records = sweep(CONFIGS, tmp_path, workers=2)
     assert [record.config for record in records] == CONFIGS
     assert all(record.status == "finished" and record.facts["threads"] == 1 for record in records)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    run_all(CONFIGS, tmp_path, workers=2)
+    sweep(CONFIGS, tmp_path, workers=2)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == before
 
 
 def test_a_bad_config_stops_the_sweep_before_it_starts(tmp_path):
     with pytest.raises(InputError, match="width"):
-        run_all([*CONFIGS, dataclasses.replace(SMALL, width=5)], tmp_path / "runs")
+        sweep([*CONFIGS, dataclasses.replace(SMALL, width=5)], tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"n": 5000}, "n must be at most 1285"),
+        ({"data": "folder:nowhere"}, "nowhere"),
+        ({"pixels": 1}, "levels must let 1 halvings divide"),
+        ({"pixels": 3}, "pixels must"),
+        ({"data": "digits", "classes": (11,)}, "classes must"),
+    ],
+)
+def test_data_and_network_of_every_run_are_checked_before_the_first(tmp_path, change, words):
+    """Whichever of the runs it is, and on whichever worker its data are read."""
+    bad = dataclasses.replace(SMALL, **change)
+    with pytest.raises(InputError, match=words):
+        sweep([*CONFIGS, bad], tmp_path / "runs", workers=1)
+    with pytest.raises(InputError, match=words):
+        measured_costs([*CONFIGS, bad])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_worker_elsewhere_checks_the_data_that_it_has(tmp_path, inside):
+    with pytest.raises(InputError, match="n must be at most 1285"):
+        sweep([dataclasses.replace(SMALL, n=5000)], tmp_path / "runs", scheduler=inside)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_fields_on_which_data_depend_are_all_known():
+    """What `of_config` looks at; n, the seed and the like say which of the images are trained on."""
+    seen = set()
+
+    class Watched:
+        def __getattr__(self, name):
+            seen.add(name)
+            return getattr(dataclasses.replace(SMALL, pixels=4, grey=True, classes=(1, 2), center=True), name)
+
+    datasets.of_config(Watched())
+    assert {"data", "pixels"} < seen - {"n", "seed", "half", "balanced"} <= set(OF_DATA)
+
+
+def test_a_launcher_that_starts_several_processes_is_told_what_to_use(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for call in (lambda: train(SMALL, tmp_path / "run"), lambda: sweep(CONFIGS, tmp_path / "run")):
+        with pytest.raises(InputError, match="a run must have one process, but 2 .* genmem sweep"):
+            call()
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    check_all(CONFIGS)
+
+
+@pytest.mark.parametrize(("asked", "runs", "given"), [(1, 3, 1), (3, 5, 3), (3, 2, 2), (None, 5, 2)])
+def test_there_are_as_many_workers_as_asked_for_and_runs_to_do(asked, runs, given):
+    assert workers_for(asked, runs) == given
+
+
+def test_each_gpu_has_one_worker_unless_more_are_asked_for(monkeypatch):
+    monkeypatch.setattr("genmem.empirics.training.cluster.gpus", lambda: 4)
+    assert workers_for(None, 9) == 4 and workers_for(8, 9) == 8
+    assert at_once(8) == 4 and at_once(3) == 3
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_the_processes_of_this_machine_are_counted(number):
+    with connected(None, number) as client:
+        pids = client.run(lambda: (os.getpid(), signal.getsignal(signal.SIGINT) == signal.SIG_IGN))
+        assert len(pids) == number == len(set(pids.values())) and os.getpid() not in dict(pids.values())
+        assert all(deaf for _, deaf in pids.values())
+        assert list(client.nthreads().values()) == [1] * number
+
+
+def test_more_workers_than_cores_make_each_run_slower(monkeypatch):
+    monkeypatch.setattr("genmem.empirics.training.sweeps.at_once", lambda workers: min(workers, 2))
+    monkeypatch.setattr("genmem.empirics.training.estimate.costs", lambda configs: [Cost(60, 1, 1)] * len(configs))
+    configs = [dataclasses.replace(SMALL, seed=seed) for seed in range(8)]
+    for asked, seconds in ((1, 60), (2, 60), (4, 120), (16, 240)):
+        costs, workers = measured_costs(configs, asked)
+        assert workers == min(asked, 8) and {cost.seconds for cost in costs} == {seconds}
+        assert makespan(costs, workers) == 480 / min(workers, 2)
 
 
 SWEEP = """
 import dataclasses, sys
-from genmem.empirics.training.sweeps import run_all
+from genmem.empirics.training.sweeps import sweep
 from tests.empirics.small import SMALL
 if __name__ == "__main__":
-    run_all([dataclasses.replace(SMALL, seed=seed, steps=10**6) for seed in (0, 1)], sys.argv[1])
+    sweep([dataclasses.replace(SMALL, seed=seed, steps=10**6) for seed in (0, 1)], sys.argv[1])
 """
 
 
@@ -77,7 +162,7 @@ def test_a_failed_run_is_named_and_the_others_finish(tmp_path, inside, monkeypat
     config = CONFIGS[1]
     with runs.open_for_writing(tmp_path / config.key, config):
         with pytest.raises(SweepError, match=f"1 of 3 runs failed: {config.key}.*in use by another process"):
-            run_all(CONFIGS, tmp_path, scheduler=inside)
+            sweep(CONFIGS, tmp_path, scheduler=inside)
     assert [runs.load(tmp_path / CONFIGS[i].key).status for i in (0, 2)] == ["finished", "finished"]
 
 
@@ -85,7 +170,7 @@ def test_a_run_in_use_is_waited_for(tmp_path, inside):
     lock = contextlib.ExitStack()
     lock.enter_context(runs.open_for_writing(tmp_path / SMALL.key, SMALL))
     threading.Timer(3, lock.close).start()
-    assert run_all([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
+    assert sweep([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
 
 
 def failing(monkeypatch, failures, error):
@@ -106,16 +191,16 @@ def failing(monkeypatch, failures, error):
 
 def test_a_run_that_fails_is_tried_again_twice(tmp_path, inside, monkeypatch):
     calls = failing(monkeypatch, RETRIES, OSError(28, "No space left on device"))
-    (record,) = run_all([SMALL], tmp_path, scheduler=inside)
+    (record,) = sweep([SMALL], tmp_path, scheduler=inside)
     assert record.status == "finished" and calls == [SMALL.key] * 3
 
 
 def test_a_run_that_fails_each_time_is_given_up_until_the_next_call(tmp_path, inside, monkeypatch):
     calls = failing(monkeypatch, RETRIES + 1, OSError(28, "No space left on device"))
     with pytest.raises(SweepError, match=f"1 of 1 runs failed: {SMALL.key}: OSError: .*No space left"):
-        run_all([SMALL], tmp_path, scheduler=inside)
+        sweep([SMALL], tmp_path, scheduler=inside)
     assert len(calls) == 3
-    assert run_all([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
+    assert sweep([SMALL], tmp_path, scheduler=inside)[0].status == "finished"
 
 
 def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, monkeypatch):
@@ -132,21 +217,21 @@ def test_a_worker_with_two_threads_trains_one_run_at_a_time(tmp_path, inside, mo
             inside_train.pop()
 
     monkeypatch.setattr("genmem.empirics.training.loop.train", counted)
-    run_all(CONFIGS, tmp_path, scheduler=inside)
+    sweep(CONFIGS, tmp_path, scheduler=inside)
     assert most == [1, 1, 1]
 
 
 def test_a_worker_on_another_file_system_is_noticed(tmp_path, inside, monkeypatch):
     monkeypatch.setattr("genmem.empirics.training.loop.train", lambda *arguments, **options: None)
     with pytest.raises(SweepError, match="left no record in .*, which all workers must share"):
-        run_all([SMALL], tmp_path, scheduler=inside)
+        sweep([SMALL], tmp_path, scheduler=inside)
 
 
 def test_a_diverged_run_is_a_result(tmp_path, inside):
     config = dataclasses.replace(SMALL, optimizer="sgd", learning_rate=1e9, steps=200)
-    assert run_all([config], tmp_path, scheduler=inside)[0].status == "diverged"
+    assert sweep([config], tmp_path, scheduler=inside)[0].status == "diverged"
     # And is not repeated: nobody is asked.
-    assert run_all([config], tmp_path, scheduler="tcp://127.0.0.1:1")[0].status == "diverged"
+    assert sweep([config], tmp_path, scheduler="tcp://127.0.0.1:1")[0].status == "diverged"
 
 
 def test_the_costs_are_measured_where_the_runs_go(inside):
