@@ -12,9 +12,10 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 demo: $(READY)
 	$(BIN)/genmem demo --out out/demo
 
-# The types of what all else rests on.
+# Style, one dialect, and the types of what all else rests on.
 lint: $(READY)
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/mypy -p genmem.theory -p genmem.shared
 
 # One thread each: two test processes with two spinning BLAS threads each take several times as long.

@@ -96,6 +96,12 @@ def test_both_wheels_and_the_sdist_hold_every_module_as_a_real_file(built):
     assert f"-{__version__}." in sdist.name and f"-{__version__}-" in wheel.name
 
 
+def test_the_version_is_the_one_that_is_cited_and_the_newest_in_the_changelog():
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    newest = next(line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert newest.split()[1] == __version__
+
+
 def test_only_genmem_is_installed(python):
     found = {path.name for path in packages_of(python).iterdir()}
     assert found == {"genmem", f"genmem-{__version__}.dist-info", "libraries.pth"}
@@ -115,3 +121,28 @@ def test_the_command_and_the_module_work(python, desk):
     for front in ((python, "-m", "genmem"), (python.parent / "genmem",)):
         assert output(*front, "--version", cwd=desk) == f"genmem {__version__}\n"
     assert json.loads(output(python, "-m", "genmem", *flags, cwd=desk))["tau_mem"] > 0
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_takes_the_python_there_is_and_says_so_in_one_sentence_if_there_is_none(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("make", "sh", "ls", "tail", "test", "id"):
+        (tools / name).symlink_to(shutil.which(name))
+
+    def make(*arguments):
+        environment = {"PATH": str(tools)}
+        return subprocess.run(["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    none = make("demo")
+    assert none.returncode != 0
+    assert none.stderr.splitlines()[0] == (
+        "genmem needs Python 3.11, 3.12 or 3.13, but none of python3.11, python3.12 and python3.13 is installed"
+    )
+    # pyenv leaves commands for versions that are not chosen, which fail.
+    for version, code in ("3.11", 127), ("3.13", 0), ("3.12", 0):
+        (tools / f"python{version}").write_text(f"#!/bin/sh\nexit {code}\n")
+        (tools / f"python{version}").chmod(0o755)
+    assert "\npython3.12 -m venv .venv\n" in make("--dry-run", "demo").stdout
