@@ -45,11 +45,15 @@ def _run(arguments: list[str]) -> None:
         function = command(known("command", first, NAMES))
         import tyro
 
+        # A flag that may be left out is FLOAT, not {None}|FLOAT, in the help.
+        markers = [tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone]
         if "run" in inspect.signature(function).parameters:
             from genmem.commands.config_file import with_file
 
             function = with_file(function, arguments[1:])
-        tyro.cli(function, prog=f"genmem {first}", args=arguments[1:], config=(tyro.conf.OmitArgPrefixes,))
+        else:
+            markers.append(tyro.conf.FlagCreatePairsOff)  # --no-... is of use against a file only
+        tyro.cli(function, prog=f"genmem {first}", args=arguments[1:], config=tuple(markers))
 
 
 def overview() -> str:

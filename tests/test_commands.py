@@ -65,7 +65,8 @@ def test_each_command_stands_in_the_overview_and_in_a_module_of_its_name(run):
     code, output, _ = run()
     assert code == 0 and all(re.search(rf"^  {name}  +\w", output, re.M) for name in NAMES)
     modules = {path.stem for path in (Path(commands.__file__).parent).glob("*.py")}
-    assert modules - {"__init__", "config_file", "flags", "run_flags", "terminal"} == {name.replace("-", "_") for name in NAMES}
+    shared = {"__init__", "config_file", "flags", "run_flags", "terminal"}
+    assert modules - shared == {name.replace("-", "_") for name in NAMES}
 
 
 def test_the_package_is_a_command_too(tmp_path):
@@ -73,11 +74,13 @@ def test_the_package_is_a_command_too(tmp_path):
     assert module.stdout == f"genmem {genmem.__version__}\n" and module.returncode == 0
 
 
-@pytest.mark.parametrize(("word", "meant"), [("prdict", "predict"), ("phase_diagram", "phase-diagram"), ("--verson", "")])
+@pytest.mark.parametrize(
+    ("word", "meant"), [("prdict", "'predict'"), ("phase_diagram", "'phase-diagram'"), ("--verson", "")]
+)
 def test_a_mistyped_command_is_told_the_nearest(run, word, meant):
     code, output, errors = run(word, "--psi-n", 3)
     assert code == 2 and output == "" and errors.count("\n") == 1
-    assert f"{word!r} was given" in errors and ("did you mean" in errors) == bool(meant) and repr(meant) in errors + "''"
+    assert f"{word!r} was given" in errors and ("did you mean" in errors) == bool(meant) and meant in errors
 
 
 @pytest.mark.parametrize("name", NAMES)

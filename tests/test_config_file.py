@@ -1,4 +1,4 @@
-"""A config in a file: what is printed reads back as the same run; what is typed goes before it; a slip is one sentence."""
+"""A config in a file: what is printed reads back as the same run; what is typed goes before it."""
 
 import dataclasses
 import json

@@ -18,7 +18,8 @@ def device_named(name: str | None):
         return torch.device("cuda", torch.cuda.current_device())
     if name == "cpu" or (name == "mps" and torch.backends.mps.is_available()):
         return torch.device(name)
-    raise InputError(f"device must be one that this machine has, but {name!r} was given and it has {best_device().type} only")
+    has = best_device().type
+    raise InputError(f"device must be one that this machine has, but {name!r} was given and it has {has} only")
 
 
 def best_device():

@@ -14,7 +14,7 @@ def explore(runs: Path | None = None, port: int = 5006, open: bool = True) -> No
         runs: Folder of recorded runs to lay over: their losses and, on the phase diagram, their regimes. They may
             differ in n, width, batch size, learning rate and seed.
         port: Port of the local server; 0 takes any that is free.
-        open: Also open the page in the default browser.
+        open: Open the page in the default browser too; with --no-open only its address is printed.
     """
     if count("port", port, least=0) > 65535:
         raise InputError(f"port must be at most 65535, but {port} was given")

@@ -17,8 +17,8 @@ def phase_diagram(
 ) -> None:
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
 
-    Saves tau_gen, tau_mem, tau_gap, the phase at each training time tau and the lines between the phases as NetCDF, and a
-    figure (PDF and PNG, for one column and for two) beside it. Interrupted, it leaves the finished rows beside `out`,
+    Saves tau_gen, tau_mem, tau_gap, the phase at each training time tau and the lines between the phases as NetCDF, and
+    a figure (PDF and PNG, for one column and for two) beside it. Interrupted, it leaves the finished rows beside `out`,
     and the same command goes on.
 
     Args:

@@ -12,7 +12,7 @@ def report(
     problem: ProblemFlags = ProblemFlags(),
     out: Path = Path("out/report"),
 ) -> None:
-    """Write one self-contained page from any runs and predictions: figures with their data, tables, where they come from.
+    """Write one self-contained page from any runs and predictions: figures with data, tables, where they come from.
 
     Without sources it shows the theory alone. What is missing is said on the page. Leaves index.html and all figures
     (PDF, PNG, NetCDF) in `out`.

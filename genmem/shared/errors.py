@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class Failure(RuntimeError):
-    """Work that could not be done although the input is right. The command line prints its sentence and exits with 1."""
+    """Work that could not be done although the input is right. The command line prints it and exits with 1."""
 
 
 class SolverError(Failure):

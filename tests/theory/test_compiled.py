@@ -35,7 +35,7 @@ def installed(tmp_path):
 
 
 def computed(package, home, tmp_path):
-    """What CODE prints in a process whose user's cache is in `home`: value, where kernels are kept, how many were read."""
+    """What CODE prints where the user's cache is in `home`: value, where kernels are kept, how many were read."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("NUMBA", "XDG"))}
     environment |= {"PYTHONPATH": str(package.parent), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     result = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, cwd=tmp_path, env=environment)
