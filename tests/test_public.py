@@ -14,7 +14,7 @@ from genmem.shared.errors import InputError
 ROOT = Path(__file__).parents[1]
 
 
-NOT_YET = {"figure", "sweep"}
+NOT_YET = {"figure"}
 
 
 @pytest.mark.parametrize("name", sorted(set(genmem.__all__) - NOT_YET))
