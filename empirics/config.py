@@ -130,8 +130,8 @@ class TrainConfig:
             known(name, getattr(self, name), allowed)
         network = NETWORKS[self.network]
         if network.process != self.process:
-            raise InputError(f"network must be one for the process {self.process}, but {self.network!r} was given, which "
-                             f"is for {network.process}")
+            raise InputError(f"network must be one for the process {self.process}, but {self.network!r} was given, "
+                             f"which is for {network.process}")
         PROCESSES[self.process].check(self)
         network.check(self)
         if self.stop and not self.samples:

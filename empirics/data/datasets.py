@@ -74,7 +74,9 @@ class Dataset:
         bound = None if self.bound is None else 2 * self.bound
         known = self.log_density
         density = None if known is None else lambda x: known(x + mean)
-        return dataclasses.replace(self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound, log_density=density)
+        return dataclasses.replace(
+            self, pool=self.pool - mean, held_out=self.held_out - mean, bound=bound, log_density=density
+        )
 
 
 def load(name: str, recorded: Path | None = None) -> Dataset:

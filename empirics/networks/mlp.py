@@ -27,7 +27,7 @@ class ResidualMLP(nn.Module):
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU())
         self.enter = nn.Linear(d, width)
         self.blocks = nn.ModuleList(
-            nn.ModuleDict({"time": nn.Linear(width, width), "first": nn.Linear(width, width), "second": nn.Linear(width, width)})
+            nn.ModuleDict({part: nn.Linear(width, width) for part in ("time", "first", "second")})
             for _ in range(blocks)
         )
         self.leave = nn.Linear(width, d)

@@ -16,7 +16,7 @@ class Network:
     """One kind of network."""
 
     build: Callable[[Any, tuple[int, ...]], Any]
-    """Makes the torch module from a TrainConfig and the shape of one datum, its weights from torch's global generator."""
+    """Makes the torch module from a TrainConfig and the shape of one datum, weights from torch's global generator."""
     check: Callable[[Any], None] = lambda config: None
     """Raises InputError for values of a TrainConfig that this network cannot have."""
     process: str = "gaussian"

@@ -1,8 +1,8 @@
 """Gaussian noise on numbers, by default on images (B, C, H, W): the DDPM, learned by predicting the noise.
 
-    x_k = sqrt(alphabar(k)) x + sqrt(1 - alphabar(k)) noise,     errors = mean over pixels of |noise - network(x_k, k)|^2
+    x_k = sqrt(alphabar(k)) x + sqrt(1 - alphabar(k)) noise,    errors = mean over pixels of |noise - network(x_k, k)|^2
 
-Levels are DDPM steps k = 0 ... 999, and the Ornstein-Uhlenbeck time of a step is t = -1/2 log alphabar(k) (diffusion.py).
+Levels are DDPM steps k = 0 ... 999; the Ornstein-Uhlenbeck time of a step is t = -1/2 log alphabar(k) (diffusion.py).
 Samples are DDIM's, distances Euclidean.
 """
 

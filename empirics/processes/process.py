@@ -2,8 +2,8 @@
 
     x_level ~ q(x_level | x),        loss(x) = E over level and draw of errors(network, x, level, draw)
 
-The training loop, the milestones, the stopping rule and the records know a process by the methods below alone, so that
-another kind of data (strings of symbols, say) is one subclass in this folder and one line in table.py. Nothing here says
+The training loop, the milestones, the stopping rule and the records know a process by the methods below alone, so
+that another kind of data (strings of symbols, say) is one subclass in this folder and one line in table.py. Nothing here says
 what a clean datum is; B and S count data along the first axis of every tensor.
 """
 
@@ -30,7 +30,8 @@ class Process(abc.ABC):
     def __init__(self, bound: float | None = None):
         self.bound = bound
 
-    @classmethod  # noqa: B027 - a process without any such value has nothing to refuse
+    @classmethod
+    @abc.abstractmethod
     def check(cls, config: Any) -> None:
         """Raise InputError for values of a TrainConfig that no run of this process can have; its times, above all."""
 
@@ -52,7 +53,7 @@ class Process(abc.ABC):
 
     @abc.abstractmethod
     def draw_noise(self, shape: tuple[int, ...], random: "torch.Generator") -> "torch.Tensor":
-        """All that `noise` needs by chance for clean data of this shape (B, ...); a tensor with B along its first axis."""
+        """All that `noise` needs by chance for clean data of this shape (B, ...); a tensor, B along its first axis."""
 
     @abc.abstractmethod
     def noise(self, clean: "torch.Tensor", levels: "torch.Tensor", draw: "torch.Tensor") -> "torch.Tensor":
@@ -64,7 +65,7 @@ class Process(abc.ABC):
 
     @abc.abstractmethod
     def draw_start(self, count: int, shape: tuple[int, ...], steps: int, random: "torch.Generator") -> "torch.Tensor":
-        """All that `sample` needs by chance for `count` samples of shape (...): a tensor with `count` along its first axis."""
+        """All that `sample` needs by chance for `count` samples of shape (...): a tensor, `count` along its first axis."""
 
     @abc.abstractmethod
     def sample(self, network, start: "torch.Tensor", steps: int) -> "torch.Tensor":
@@ -72,7 +73,8 @@ class Process(abc.ABC):
 
     @abc.abstractmethod
     def distances(self, samples: "torch.Tensor", training: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
-        """Distances d1, d2 (S,) of each sample to its nearest and second nearest training datum, and the nearest's index."""
+        """Distances d1, d2 (S,) of each sample to its nearest and second nearest training datum, and the index of the
+        nearest."""
 
     def log_density(self, network, start: "torch.Tensor", steps: int) -> "torch.Tensor | None":
         """Natural logarithm (S,) of the probability (density) with which `sample` makes what it makes of `start`.

@@ -249,12 +249,19 @@ def find(root: Path | str) -> list[RunRecord]:
     """All runs right below `root`, ordered by data, n, width and seed; raises InputError if root is no directory.
 
     Of a run that is there twice, one is taken, with a warning: copied folders would otherwise count as repetitions.
+    Runs that a longer one there goes on from are left out: it holds all that they do.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"the runs' root must be a directory, but {str(root)!r} was given")
-    records = _without_copies([load(path.parent) for path in visible(root, "*/run.json")])
+    records = _without_continued(_without_copies([load(path.parent) for path in visible(root, "*/run.json")]))
     return sorted(records, key=lambda r: (r.config.data, r.config.n, r.config.width, r.config.seed, r.key))
+
+
+def _without_continued(records: list[RunRecord]) -> list[RunRecord]:
+    """The records without those that another one goes on from: it holds all that they do, and they would count twice."""
+    continued = {record.facts["continued"]["from"] for record in records if "continued" in record.facts}
+    return [record for record in records if record.key not in continued]
 
 
 def given(records: Path | str | Sequence[RunRecord]) -> list[RunRecord]:
@@ -336,7 +343,8 @@ def _facts(directory: Path) -> dict | None:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    kinds = {"key": str, "config": dict, "status": str, "wall_time": int | float, "data_digest": str, "data_source": dict}
+    kinds = {"key": str, "config": dict, "status": str, "wall_time": int | float, "data_digest": str, "data_source": dict,
+             "continued": dict}
     for name, kind in kinds.items():
         needed = name in ("key", "config", "status")
         if not isinstance(facts, dict) or needed and name not in facts:
@@ -362,6 +370,8 @@ def _check_milestones(record: RunRecord) -> None:
     except (ArithmeticError, ValueError):
         raise InputError(f"{record.directory / 'run.json'}: no run has first_milestone {record.config.first_milestone}, "
                          f"milestones {record.config.milestones} and steps {record.config.steps}") from None
+    if continued := record.facts.get("continued"):
+        planned = [*continued["milestones"], *(step for step in planned if step > continued["at"])]
     # A run that goes on, diverged or was stopped early has come as far as its last milestone.
     last = record.config.steps if record.status == "finished" else max(there, default=-1)
     missing = [step for step in planned if step <= last and step not in there]

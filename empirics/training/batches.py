@@ -27,7 +27,7 @@ class Batches:
             self.copies = self._draw("copies", 0, (config.copies * len(data), *data.shape[1:]))
 
     def __getitem__(self, step: int):
-        """Clean data (B, ...), their levels (B,) and what the noise on them is made of (B, ...), of batch number `step`."""
+        """Clean data (B, ...), their levels (B,) and what the noise on them is made of (B, ...), of batch `step`."""
         import torch
 
         config = self.config
@@ -55,7 +55,7 @@ class Batches:
 
 
 def batch_indices(config: TrainConfig, step: int) -> np.ndarray:
-    """What batch number `step` holds: training datum i with its noise copy j as i + n j (B,), and j = 0 if noise is fresh.
+    """What batch number `step` holds: training datum i with its noise copy j as i + n j (B,); j = 0 if noise is fresh.
 
     Batches are cut from an endless row of epochs, each a permutation of its own, so that every datum (every copy) is
     seen equally often whether or not B divides their number. If B exceeds it, they come several times.

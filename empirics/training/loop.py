@@ -20,6 +20,7 @@ from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import runs
 from genmem.empirics.training.checks import one_process
 from genmem.empirics.training.memory import keep_freed_memory
+from genmem.empirics.training.extension import continue_shorter
 from genmem.shared.errors import InputError, count
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def train(
     """Train the run of `config` in `directory`, or go on with it there, and return its record.
 
     A run that is stopped at any moment and started again ends with the numbers of one that was not: on the CPU, with
-    the same number of threads, to the last bit. A finished run is returned as it is. A loss that is no longer finite
+    the same number of threads, to the last bit. A finished run is returned as it is, and one of more steps, all else
+    equal, goes on from it if both lie in one folder (see extension.py). A loss that is no longer finite
     ends the run with status 'diverged', and the config's `stop` with 'stopped early'; both are results. With `stop`,
     the weights with the lowest test loss before copies are kept in `best.safetensors` (see stopping.py).
 
@@ -72,6 +74,7 @@ def train(
     before = torch.get_num_threads()
     with runs.open_for_writing(directory, config):
         digest = datasets.digest(images, data.held_out)
+        carried = {}
         if (directory / "run.json").exists():
             record = runs.load(directory)
             if record.status != "running":
@@ -79,16 +82,20 @@ def train(
             if record.facts.get("data_digest", digest) != digest:
                 raise InputError(f"data must be what it was when the run in {directory} began, but the images of "
                                  f"{config.data!r} have changed")
+            carried = {name: record.facts[name] for name in ("continued",) if name in record.facts}
+        else:
+            carried = continue_shorter(config, directory, digest)
         try:
             torch.set_num_threads(before if threads is None else count("threads", threads))
-            _train(config, directory, images, data, digest, place, on_step or (lambda step: None))
+            facts = carried | {"data_digest": digest}
+            _train(config, directory, images, data, facts, place, on_step or (lambda step: None))
         finally:
             torch.set_num_threads(before)
     return runs.load(directory)
 
 
 def _train(
-    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, digest: str, device, on_step
+    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, facts: dict, device, on_step
 ) -> None:
     import torch
 
@@ -107,10 +114,9 @@ def _train(
         stopper = StopBeforeMemorization(training, held_out, best, risk=config.stop, process=process)
     run = Run(config, images.shape[1:], device, stopper)
     elapsed = run.restore(directory / "checkpoints")
-    facts = {
+    facts |= {
         "key": config.key,
         "config": dataclasses.asdict(config),
-        "data_digest": digest,
         "data_source": datasets.source(config.data, runs.data_path(directory)),
         "parameters": sum(p.numel() for p in run.network.parameters()),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),

@@ -1,4 +1,4 @@
-"""A network in training: its weights and their average, its optimizer, the rule that may stop it, and the steps done."""
+"""A network in training: weights and their average, optimizer, the rule that may stop it, and the steps done."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,7 +23,9 @@ class Run:
         stopper: watches the run, if its config asks for that.
     """
 
-    def __init__(self, config: TrainConfig, shape: tuple[int, ...], device, stopper: StopBeforeMemorization | None = None):
+    def __init__(
+        self, config: TrainConfig, shape: tuple[int, ...], device, stopper: StopBeforeMemorization | None = None
+    ):
         self.config = config
         self.step = 0
         self.network = network_of(config, shape)

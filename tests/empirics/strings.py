@@ -99,5 +99,6 @@ def strings() -> datasets.Dataset:
 def register(monkeypatch) -> None:
     """One line in each of the three tables."""
     monkeypatch.setitem(PROCESSES, "masked", Masked)
-    monkeypatch.setitem(NETWORKS, "guesser", Network(lambda config, shape: Guesser(shape[0], config.width), process="masked"))
+    guesser = Network(lambda config, shape: Guesser(shape[0], config.width), process="masked")
+    monkeypatch.setitem(NETWORKS, "guesser", guesser)
     monkeypatch.setitem(datasets.NAMED, "strings", strings)

@@ -61,7 +61,8 @@ def test_every_network_maps_batches_to_noise_and_depends_on_the_seed_alone(netwo
 
 def test_naming_and_checking_a_network_loads_no_torch():
     code = ("import sys; from genmem.empirics.config import TrainConfig; TrainConfig().check(); "
-            "assert TrainConfig(network='random-features').is_theory and not TrainConfig().is_theory; print('torch' in sys.modules)")
+            "assert TrainConfig(network='random-features').is_theory and not TrainConfig().is_theory; "
+            "print('torch' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

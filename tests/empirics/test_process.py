@@ -20,7 +20,8 @@ from tests.empirics.test_training import Stopped, recorded, stop_at
 
 STRINGS = TrainConfig(
     data="strings", process="masked", network="guesser", n=64, width=32, batch_size=64, learning_rate=0.01, steps=400,
-    milestones=8, first_milestone=4, loss_times=(0.2, 0.6), loss_draws=8, test_images=100, samples=200, sampling_steps=6,
+    milestones=8, first_milestone=4, loss_times=(0.2, 0.6), loss_draws=8, test_images=100, samples=200,
+    sampling_steps=6,
 )
 
 
@@ -47,8 +48,10 @@ def test_a_discrete_process_is_trained_measured_and_recorded(tmp_path):
     assert np.array_equal(d2, np.sort(apart, 1)[:, 1])
 
 
-@pytest.mark.parametrize("change", [{}, {"copies": 3}, {"ema": 0.9, "stop": 0.5}, {"optimizer": "sgd", "train_time": 0.5,
-                                                                       "loss_times": (0.5,), "samples": 0}], ids=str)
+@pytest.mark.parametrize("change", [
+    {}, {"copies": 3}, {"ema": 0.9, "stop": 0.5},
+    {"optimizer": "sgd", "train_time": 0.5, "loss_times": (0.5,), "samples": 0},
+], ids=str)
 def test_a_stopped_run_on_strings_goes_on_to_the_same_numbers(tmp_path, change):
     config = dataclasses.replace(STRINGS, steps=60, n=16, **change)
     whole = train(config, tmp_path / "whole")
