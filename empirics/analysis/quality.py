@@ -9,6 +9,7 @@ from genmem.empirics.analysis.fidelity import distance_curve
 from genmem.empirics.analysis.measure import Time, first_crossing, times_of
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace
+from genmem.empirics.samples.metrics import LEAST_SAMPLES
 from genmem.shared.errors import InputError
 
 WITHIN = 0.05
@@ -39,10 +40,10 @@ class Quality:
 def quality_of(record: RunRecord, distance: str = "swd", space: FeatureSpace | str = RANDOM_CONV) -> Quality:
     """The time of good samples by `distance` ("swd" or "fid"), and the best samples without copies.
 
-    Raises InputError if the run has no samples.
+    Raises InputError if the run has fewer than three samples.
     """
-    if not record.config.samples:
-        raise InputError(f"the run in {record.directory} generated no samples, so it has no {distance}")
+    if record.config.samples < LEAST_SAMPLES:
+        raise InputError(f"the run in {record.directory} generated {record.config.samples} samples, so it has no {distance}")
     values, errors = with_scatter(*distance_curve(record, f"{distance}_test", space).T)
     gen = _time(record.steps, values, errors)
     random = np.random.default_rng(0)

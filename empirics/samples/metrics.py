@@ -6,12 +6,16 @@ from typing import TypeVar
 
 import numpy as np
 
+from genmem.shared.errors import InputError
+
 THRESHOLD = 1 / 3
 # Reported beside it, as a check that nothing hangs on the choice.
 OTHER_THRESHOLDS = (1 / 2, 1 / 4)
 PROJECTIONS = 256
 _CHUNK = 1024
 _JACKKNIFE_GROUPS = 20
+LEAST_SAMPLES = 3
+"""Of a distance with its error: the jackknife leaves one out, and a covariance needs two."""
 
 Reference = TypeVar("Reference")
 
@@ -79,8 +83,15 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
     |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500)
     in whatever features are given. With C = R'R from a QR decomposition the last trace is the sum of the singular
-    values of R_a R_b', which also holds for fewer samples than features and squares nothing.
+    values of R_a R_b', which also holds for fewer samples than features and squares nothing. Raises InputError for fewer
+    than two samples, which have no covariance, and for numbers that are not finite.
     """
+    for x in (a, b):
+        if len(x) < 2 or not np.isfinite(x).all():
+            what = f"{len(x)} of them" if len(x) < 2 else "numbers that are not finite"
+            raise InputError(f"a Frechet distance must be between two images or more with finite features, but {what} "
+                             "were given")
+
     def moments(x):
         mean = x.mean(axis=0, dtype=float)
         return mean, np.linalg.qr((x - mean) / np.sqrt(len(x) - 1), mode="r")
@@ -94,8 +105,11 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 def with_error(distance: Callable[[np.ndarray, Reference], float], a: np.ndarray, b: Reference) -> tuple[float, float]:
     """distance(a, b) and its standard error from the choice of the samples a, by a jackknife over 20 groups.
 
-    The bootstrap would repeat samples, which moves distances between distributions away from b.
+    The bootstrap would repeat samples, which moves distances between distributions away from b. Raises InputError for
+    fewer than LEAST_SAMPLES of them.
     """
+    if len(a) < LEAST_SAMPLES:
+        raise InputError(f"samples must be at least {LEAST_SAMPLES} for a distance with its error, but {len(a)} were given")
     groups = min(_JACKKNIFE_GROUPS, len(a))
     without = [distance(np.delete(a, slice(k, None, groups), axis=0), b) for k in range(groups)]
     return distance(a, b), float(np.sqrt((groups - 1) * np.var(without)))

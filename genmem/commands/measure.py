@@ -39,6 +39,7 @@ def measure(
     from genmem.empirics.analysis.quality import quality_of
     from genmem.empirics.records import runs
     from genmem.empirics.samples.features import feature_space
+    from genmem.empirics.samples.metrics import LEAST_SAMPLES
     from genmem.empirics.tables import tables
 
     if out is not None:
@@ -51,7 +52,7 @@ def measure(
         apart("out", out, [record.directory for record in records], "the run")
     measurement = measure_runs(records, t, floor)
     intervals = tables.intervals_of(measurement)
-    with_samples = [run.record for run in measurement.runs if run.record.config.samples]
+    with_samples = [run.record for run in measurement.runs if run.record.config.samples >= LEAST_SAMPLES]
     qualities, rates, ends, findings = [], [], [], None
     if quality:
         for record in tqdm(with_samples, desc="samples", unit="run", disable=None):

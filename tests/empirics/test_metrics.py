@@ -12,6 +12,7 @@ from genmem.empirics.samples.metrics import (
     sliced_wasserstein,
     with_error,
 )
+from genmem.shared.errors import InputError
 from tests import tolerances
 
 
@@ -143,3 +144,14 @@ def test_the_nearest_similarity_against_a_loop_and_what_is_centred():
     assert nearest_similarity(a, b, 0 * centre)[0].min() > 0.8 > found.min()
     np.testing.assert_allclose(cosine_similarity(a[:12], b, centre), table[np.arange(12), np.arange(12)], rtol=1e-4)
     assert cosine_similarity(centre, b[0], centre) == 0 and nearest_similarity(centre[None], b, centre)[0] == 0
+
+
+@pytest.mark.parametrize("bad", [np.zeros((1, 4)), np.zeros((0, 4)), np.full((5, 4), np.nan), np.full((5, 4), np.inf)])
+def test_too_few_samples_and_numbers_that_are_not_finite_have_no_frechet_distance(bad):
+    good = np.random.default_rng(0).normal(size=(9, 4))
+    for pair in ((bad, good), (good, bad)):
+        with pytest.raises(InputError, match="Frechet distance must be between two images or more"):
+            frechet_distance(*pair)
+    with pytest.raises(InputError, match="samples must be at least 3"):
+        with_error(frechet_distance, good[:2], good)
+    assert with_error(frechet_distance, good[:3], good)[1] > 0

@@ -89,5 +89,5 @@ def test_a_double_descent_is_seen():
 
 def test_a_run_without_samples_has_no_quality(record):
     config = dataclasses.replace(record.config, samples=0)
-    with pytest.raises(InputError, match="generated no samples"):
+    with pytest.raises(InputError, match="generated 0 samples"):
         quality_of(Curves(None, record.facts | {"config": dataclasses.asdict(config)}))
