@@ -121,7 +121,7 @@ def gaussian_constants(
     of_squares = [2 * root * error + error**2 if root else 0.0 for root, error in zip((v, s), errors[1:], strict=True)]
     return GaussianConstants(
         delta, signal, gamma, mean, mu1, norm**2, a, delta * a * a, v**2, s**2,
-        (float(errors[0]) if mu1 else 0.0, *map(float, of_squares)),
+        (float(errors[0]) if mu1 else 0.0, float(of_squares[0]), float(of_squares[1])),
     )
 
 

@@ -132,7 +132,7 @@ def _rates() -> tuple[float, float]:
 
 def _least_time(work) -> float:
     """The shortest of up to five runs in 0.1 s: the first may start the libraries' threads, any may be disturbed."""
-    spent = []
+    spent: list[float] = []
     while len(spent) < 5 and sum(spent) < 0.1:
         start = time.perf_counter()
         work()

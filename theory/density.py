@@ -170,7 +170,8 @@ def asymptotic_edges(model: RandomFeatures) -> tuple[tuple[float, float], tuple[
     strength = data + c.b2
     spread = np.sqrt(w * (1 / model.psi_p + (data / strength) ** 2 / model.psi_n))
     ends = [c.s2 + c.v2 + model.psi_p * strength[k] * (1 + sign * spread[k]) ** 2 for k, sign in ((0, -1), (-1, 1))]
-    return tuple(map(float, memorization)), tuple(map(float, ends))
+    (low, high), (start, end) = memorization, ends
+    return (float(low), float(high)), (float(start), float(end))
 
 
 def _trace(equations: Equations) -> float:

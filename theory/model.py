@@ -13,7 +13,7 @@ from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.problem import Problem
 from genmem.theory.resolvent import Equations, equations
-from genmem.theory.timescales import Fractions, Timescales
+from genmem.theory.timescales import Fractions, Timescales, checked
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
 CURVE_NODES, TIME_NODES = 22, 20
@@ -142,7 +142,7 @@ class RandomFeatures(Problem):
         if last.any():
             values[:, last] = self._limit()[:, None]
         test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
-        modes = values[4:].T.reshape(*tau.shape, -1)
+        modes = values[4:].T.reshape(*tau.shape, len(values) - 4)
         score = self.score_power + test / self.constants.delta
         miss = modes - self.target_modes
         bias = self.spectrum.average(miss**2 / -self.target_modes)
@@ -162,6 +162,7 @@ class RandomFeatures(Problem):
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
         rises by the fraction has mem = inf; genmem.theory.never tells why.
         """
+        fractions = checked(fractions)
         directions, weights = talbot(TIME_NODES)
         out = np.empty(5)
         status = closed_form_times(
@@ -171,7 +172,8 @@ class RandomFeatures(Problem):
         if status != SOLVED:
             what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
             raise SolverError(f"the resolvent of {self} {what}")
-        return Timescales(*map(float, out[:4]), 1 + float(out[4]), 1.0)
+        gen, mem, gap, minimum, fallen = map(float, out)
+        return Timescales(gen, mem, gap, minimum, 1 + fallen, 1.0)
 
     def _require_limit(self, tau: np.ndarray) -> None:
         """Raise SolverError unless the losses have reached their limit at the latest time that can be computed."""

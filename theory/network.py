@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmem.shared.errors import InputError, count
+from genmem.shared.errors import InputError, count, numbers
 from genmem.theory.hermite import noise_average
 from genmem.theory.model import RandomFeatures
 
@@ -85,6 +85,8 @@ class Network:
 
 def network_sizes(model: RandomFeatures, d: int | None, data=None) -> tuple[int, int, int]:
     """d, n and p of a draw: from the model's ratios, or from data of shape (n, d). Raises InputError."""
+    if not isinstance(model, RandomFeatures):
+        raise InputError(f"model must be a genmem.RandomFeatures, but {model!r} was given")
     if data is None:
         d = count("d", d, 2)
         n = round(model.psi_n * d)
@@ -142,10 +144,7 @@ def own_points(data, held_out) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _points(name: str, value) -> np.ndarray:
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be an array of numbers, shape (N, d)") from None
+    array = numbers(name, value, "an array of numbers, shape (N, d)")
     if array.ndim != 2 or min(array.shape) < 2:
         raise InputError(f"{name} must have shape (N, d) with N and d at least 2, but {array.shape} was given")
     if not np.all(np.isfinite(array)):

@@ -43,6 +43,10 @@ def averaged_curves(model: RandomFeatures, tau, noise=ddpm_noise) -> AveragedCur
     move by less than 1e-6, at most to 128; the last move is the `error`. Raises InputError for bad times.
     """
     tau = times("tau", tau)
+    if not isinstance(model, RandomFeatures):
+        raise InputError(f"model must be a genmem.RandomFeatures, but {model!r} was given")
+    if tau.size == 0:
+        return AveragedCurves(tau, tau, tau, 0.0)
     previous, nodes = None, 8
     while True:
         t, weights = noise(nodes)

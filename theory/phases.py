@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from genmem.shared.errors import InputError, SolverError, positive
+from genmem.shared.errors import InputError, SolverError, known, numbers, positive
 from genmem.shared.resumable import PartialTable
 from genmem.theory.model import RandomFeatures
 from genmem.theory.timescales import Fractions
@@ -18,6 +18,7 @@ from genmem.theory.timescales import Fractions
 PHASES = (
     "no_generalization", "underfit", "generalization", "memorization", "architectural_regularization", "benign_overfitting",
 )
+OF_THE_MODEL = ("activation", "spectrum", "copies", "ridge", "center")
 # Relative accuracy of the threshold n*(p), and how far beyond the grid it is looked for.
 THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
 # Where memorization is looked for between grid points: ratio of psi_n, and the least width of its range in log psi_n.
@@ -67,10 +68,12 @@ def phase_diagram(
     import xarray
     from tqdm.auto import tqdm
 
+    for name in model:
+        known("argument", name, OF_THE_MODEL)
     psi_n, psi_p = _axis("psi_n", psi_n), _axis("psi_p", psi_p)
-    losses_at = _axis("losses_at", losses_at) if len(losses_at) else np.zeros(0)
+    losses_at = _axis("losses_at", losses_at) if np.size(losses_at) else np.zeros(0)
     tau = tau if tau is None else _axis("tau", tau) if np.ndim(tau) else positive("tau", tau)
-    levels = [] if tau is None else np.atleast_1d(tau)
+    levels = np.zeros(0) if tau is None else np.atleast_1d(tau)
     columns = max(3 + 2 * losses_at.size, 1 + len(levels))
     corner = RandomFeatures(psi_n[0], psi_p[0], t, **model)
     corner.timescales(floor, fractions)  # meets bad input, and compiles once, before the threads start
@@ -242,7 +245,7 @@ def _pocket(psi_n, psi_p: float, level: float, t: float, model: dict, fractions:
 
 
 def _axis(name: str, values) -> np.ndarray:
-    axis = np.atleast_1d(np.asarray(values, dtype=float))
+    axis = np.atleast_1d(numbers(name, values, "a list of increasing positive numbers"))
     if axis.ndim != 1 or axis.size == 0 or not np.all(np.isfinite(axis)) or axis[0] <= 0 or np.any(np.diff(axis) <= 0):
         raise InputError(f"{name} must be a list of increasing positive numbers, but {values!r} was given")
     return axis

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmem.shared.errors import InputError, positive
+from genmem.shared.errors import InputError, times
 from genmem.theory.model import RandomFeatures
 from genmem.theory.never import cause
 
@@ -22,28 +22,30 @@ def prediction(model: RandomFeatures, tau: tuple[float, ...] = ()) -> "xarray.Da
     Variables of LearningCurves: train, test, score, bias (of the mean score, squared) and variance, shape (K,), and
     modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap, the cause (a key of
     genmem.theory.never.CAUSES) where tau_mem is infinite, and the model's inputs. Raises
-    InputError unless the times are positive and increasing, SolverError if the equations could not be solved.
+    InputError unless the times increase (from 0, to inf), SolverError if the equations could not be solved.
     """
     import xarray
 
-    times = model.timescales()
-    grid = training_times(tau) if tau else window(times.gen, times.mem)
+    at = model.timescales()
+    # A loss that never falls has no time of its own: take that in which the network's largest rates relax.
+    start = at.gen if math.isfinite(at.gen) else 1 / (model.rate * model.equations.norm_bound)
+    grid = training_times(tau) if np.size(tau) else window(start, at.mem)
     curves = model.learning_curves(grid)
-    never = {} if math.isfinite(times.mem) else {"tau_mem_infinite_because": cause(model)}
+    never = {} if math.isfinite(at.mem) else {"tau_mem_infinite_because": cause(model)}
     return xarray.Dataset(
         {name: ("tau", np.asarray(getattr(curves, name))) for name in LOSSES}
         | {"modes": (("tau", "eigenvalue"), curves.modes), "target_modes": ("eigenvalue", model.target_modes)},
         coords={"tau": grid, "eigenvalue": model.spectrum.eigenvalues},
-        attrs={"tau_gen": times.gen, "tau_mem": times.mem, "tau_gap": times.gap, **never, **model.sized_inputs()},
+        attrs={"tau_gen": at.gen, "tau_mem": at.mem, "tau_gap": at.gap, **never, **model.sized_inputs()},
     )
 
 
 def training_times(tau: tuple[float, ...]) -> np.ndarray:
-    """The user's training times as an array; InputError unless they are positive, finite and increasing."""
-    times = np.array([positive("tau", value) for value in tau])
-    if np.any(np.diff(times) <= 0):
-        raise InputError(f"tau must increase, but {', '.join(f'{value:g}' for value in tau)} was given")
-    return times
+    """The user's training times as an array; InputError unless they increase from zero, or later, to inf at most."""
+    grid = times("tau", tau)
+    if np.any(np.diff(grid) <= 0) or np.isinf(grid[:-1]).any():
+        raise InputError(f"tau must increase, but {', '.join(f'{value:g}' for value in grid)} was given")
+    return grid
 
 
 def window(gen: float, mem: float, points: int = 96) -> np.ndarray:

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 
 
 def as_json(curves: "xarray.Dataset") -> str:
-    """The curves and their attributes as one JSON object; an infinite time is null."""
+    """The curves and their attributes as one JSON object; what is infinite is null."""
     values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, "modes", "target_modes")}
     attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curves.attrs.items()}
-    finite = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in attributes.items()
-    }
-    return json.dumps({**finite, **values}, allow_nan=False)
+    return json.dumps(_finite({**attributes, **values}), allow_nan=False)
+
+
+def _finite(value):
+    """The same with None for numbers that JSON does not know, in lists and dicts too."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:

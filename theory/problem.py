@@ -37,7 +37,7 @@ class Problem:
         resolve(self.activation)
         if not isinstance(self.spectrum, Spectrum):
             raise InputError(f"spectrum must be a genmem.Spectrum, but {self.spectrum!r} was given")
-        if not (isinstance(self.copies, Real) and self.copies >= 1):
+        if isinstance(self.copies, bool) or not (isinstance(self.copies, Real) and self.copies >= 1):
             raise InputError(f"copies must be at least 1 (inf: the exact noise average), but {self.copies!r} was given")
         if finite("ridge", self.ridge) < 0:
             raise InputError(f"ridge must be zero or positive, but {self.ridge!r} was given")

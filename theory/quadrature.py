@@ -1,4 +1,4 @@
-"""Gaussian averages of functions that may have kinks and jumps: panels on which the function is as good as a polynomial.
+"""Gaussian averages of functions that may have kinks and jumps, on panels where they are as good as polynomials.
 
 The line is cut where the function says so. A panel is halved until the last Legendre coefficients of the function on it
 have died out; a kink or a jump is a point around which panels would shrink for ever, and becomes an edge itself. On the

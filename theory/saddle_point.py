@@ -56,10 +56,11 @@ def symbols(atoms: int = 1) -> Symbols:
 
     atoms = count("atoms", atoms)
     g, delta, z = sympy.symbols("g delta z")
-    positive = sympy.symbols("psi_n psi_p A B v2 s2", positive=True)
+    psi_n, psi_p, data, noise, v2, s2 = sympy.symbols("psi_n psi_p A B v2 s2", positive=True)
     eigenvalues = sympy.symbols(f"lambda_1:{atoms + 1}", nonnegative=True)
     weights = sympy.symbols(f"w_1:{atoms}", positive=True)
-    return Symbols(g, delta, z, *positive, eigenvalues, (*weights, 1 - sum(weights, sympy.Integer(0))))
+    last = 1 - sum(weights, sympy.Integer(0))
+    return Symbols(g, delta, z, psi_n, psi_p, data, noise, v2, s2, eigenvalues, (*weights, last))
 
 
 def saddle_point(atoms: int = 1) -> tuple["sympy.Expr", "sympy.Expr"]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmem.shared.errors import InputError, count, finite, positive
+from genmem.shared.errors import InputError, count, finite, numbers, positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +19,8 @@ class Spectrum:
     weights: np.ndarray
 
     def __init__(self, eigenvalues=(1.0,), weights=None):
-        try:
-            lam = np.atleast_1d(np.array(eigenvalues, dtype=float))
-            w = np.full(lam.shape, 1 / max(lam.size, 1)) if weights is None else np.atleast_1d(np.array(weights, float))
-        except (TypeError, ValueError):
-            raise InputError("eigenvalues and weights must be lists of numbers") from None
+        lam = np.atleast_1d(numbers("eigenvalues", eigenvalues))
+        w = np.full(lam.shape, 1 / max(lam.size, 1)) if weights is None else np.atleast_1d(numbers("weights", weights))
         if lam.ndim != 1 or lam.size == 0 or lam.shape != w.shape:
             raise InputError(
                 f"eigenvalues and weights must be lists of one length, but {lam.size} and {w.size} entries were given"
@@ -87,9 +84,9 @@ class Spectrum:
 
         Raises InputError for an array that is not two-dimensional, has fewer than two rows or holds NaN.
         """
-        x = np.asarray(x, dtype=float)
-        if x.ndim != 2 or x.shape[0] < 2:
-            raise InputError(f"x must have shape (N, d) with N >= 2, but {x.shape} was given")
+        x = numbers("x", x, "an array of numbers, shape (N, d)")
+        if x.ndim != 2 or x.shape[0] < 2 or x.shape[1] < 1:
+            raise InputError(f"x must have shape (N, d) with N >= 2 and d >= 1, but {x.shape} was given")
         if not np.all(np.isfinite(x)):
             raise InputError("x must be finite, but it holds NaN or infinity")
         lam = np.linalg.eigvalsh(np.cov(x, rowvar=False).reshape(x.shape[1], x.shape[1]))

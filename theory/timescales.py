@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmem.shared.errors import InputError, finite
+from genmem.shared.errors import InputError, finite, numbers
 
 # Exponents of the times in the training points n, for 1 << psi_n << psi_p, and in a U-Net's base width W (Bonnaire et
 # al., arXiv:2505.17638). The gap opens with the memorization bulk.
@@ -34,6 +34,13 @@ class Fractions:
             value = finite(f"fractions.{name}", getattr(self, name))
             if not 0 < value < 1:
                 raise InputError(f"fractions.{name} must lie between 0 and 1, but {value!r} was given")
+
+
+def checked(fractions: Fractions) -> Fractions:
+    """The argument, if it is a Fractions, else InputError."""
+    if not isinstance(fractions, Fractions):
+        raise InputError(f"fractions must be a genmem.theory.timescales.Fractions, but {fractions!r} was given")
+    return fractions
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,10 @@ def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=F
     tau, train, test: shape (K,), tau increasing, in any unit of time. A first sample at tau = 0 is taken as the loss
     before training. initial: that loss, if the curve does not hold it (else the first test loss).
     floor: a loss that stands in for L_min in `gen`, so that `gen` is inf where the quality is never reached; it should
-    not depend on the training set's size. Raises InputError for unequal lengths or a tau that does not increase.
+    not depend on the training set's size. Raises InputError for unequal lengths, a tau that does not increase, or NaN.
     """
-    tau, train, test = (np.asarray(a, dtype=float) for a in (tau, train, test))
+    fractions = checked(fractions)
+    tau, train, test = (numbers(name, a) for name, a in (("tau", tau), ("train", train), ("test", test)))
     if tau.ndim != 1 or tau.shape != train.shape or tau.shape != test.shape or tau.size == 0:
         raise InputError(
             f"tau, train and test must be arrays of one length, but shapes {tau.shape}, {train.shape} and "
@@ -68,6 +76,8 @@ def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=F
         )
     if not (np.all(np.isfinite(tau)) and tau[0] >= 0 and np.all(np.diff(tau) > 0)):
         raise InputError("tau must be finite, not negative and increasing")
+    if np.isnan(train).any() or np.isnan(test).any():
+        raise InputError("train and test must be losses, but they hold NaN")
     initial = float(test[0]) if initial is None else finite("initial", initial)
     if tau[0] == 0:
         tau, train, test = tau[1:], train[1:], test[1:]

@@ -3,6 +3,11 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class InputError(ValueError):
@@ -17,7 +22,7 @@ class SolverError(Failure):
     """The self-consistent equations could not be solved at the given parameters; the message says where."""
 
 
-def positive(name: str, value: float) -> float:
+def positive(name: str, value: object) -> float:
     """Return `value` as a float if it is finite and positive, else raise InputError."""
     number = finite(name, value)
     if number <= 0:
@@ -25,36 +30,62 @@ def positive(name: str, value: float) -> float:
     return number
 
 
-def finite(name: str, value: float) -> float:
+def finite(name: str, value: object) -> float:
     """Return `value` as a float if it is a finite real number, else raise InputError."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number, but {value!r} was given") from None
+    number = _real(value)
+    if number is None:
+        raise InputError(f"{name} must be a number, but {value!r} was given")
     if not math.isfinite(number):
         raise InputError(f"{name} must be finite, but {value!r} was given")
     return number
 
 
-def count(name: str, value: int, least: int = 1) -> int:
+def count(name: str, value: object, least: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `least`, else raise InputError."""
-    try:
-        whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = None
-    if whole is None or whole != value or whole < least:
+    number = _real(value)
+    if number is None or not math.isfinite(number) or number != int(number) or number < least:
         raise InputError(f"{name} must be a whole number of at least {least}, but {value!r} was given")
-    return whole
+    # Whole numbers beyond 2^53 (seeds) must keep all their digits.
+    return int(value) if isinstance(value, Integral) else int(number)
 
 
-def times(name: str, value):
+def _real(value) -> float | None:
+    """The float that a number is, also one of numpy; None for truth values, text, complex numbers and arrays."""
+    if isinstance(value, (bool, str, bytes, bytearray)) or getattr(value, "ndim", False):
+        return None
+    if getattr(getattr(value, "dtype", None), "kind", "f") not in "iuf":
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def numbers(name: str, value, what: str = "a list of numbers") -> "np.ndarray":
+    """Return `value` as a new float array of its shape, else raise InputError, which says `what` is wanted."""
+    import numpy as np
+
+    mixed = isinstance(value, (list, tuple)) and any(isinstance(part, (bool, np.bool_)) for part in value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        array = None
+    if array is None or mixed or array.dtype.kind not in "iuf":
+        raise InputError(f"{name} must be {what}, but {shortened(value)} was given")
+    return np.array(array, dtype=float)
+
+
+def shortened(value, length: int = 80) -> str:
+    """What was given, in so many characters at most."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= length else f"{text[: length - 4]} ..."
+
+
+def times(name: str, value) -> "np.ndarray":
     """Return `value` as a float array of training times >= 0 (inf allowed), else raise InputError."""
     import numpy as np
 
-    try:
-        array = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a time or a list of times, but {value!r} was given") from None
+    array = numbers(name, value, "a time or a list of times")
     if not np.all(array >= 0):
         raise InputError(f"{name} must be zero or positive, but it holds {array[~(array >= 0)].flat[0]:g}")
     return array

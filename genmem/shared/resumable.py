@@ -27,17 +27,17 @@ class PartialTable:
         self._path = None if path is None else Path(path)
         self._saved = time.monotonic()
         if self._path is not None and self._path.exists():
-            self._load()
+            self._load(self._path)
 
-    def _load(self) -> None:
+    def _load(self, path: Path) -> None:
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            with np.load(path, allow_pickle=False) as file:
                 key, done, values = str(file["key"]), file["done"], file["values"]
         except Exception:
-            raise InputError(f"resume must be a file of finished rows, but '{self._path}' is none: remove it") from None
+            raise InputError(f"resume must be a file of finished rows, but '{path}' is none: remove it") from None
         if key != self._key:
             raise InputError(
-                f"resume must hold rows of the same computation, but '{self._path}' belongs to another: remove it, or "
+                f"resume must hold rows of the same computation, but '{path}' belongs to another: remove it, or "
                 "write somewhere else"
             )
         self._done, self.values = done, values
