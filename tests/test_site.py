@@ -77,6 +77,7 @@ def test_formulas_get_scripts_and_code_does_not(monkeypatch):
     from hooks import formulas, moved
 
     assert formulas("τ_mem ~ n^1.26, `a_b`, W^−0.9") == "τ<sub>mem</sub> ~ n<sup>1.26</sup>, `a_b`, W<sup>−0.9</sup>"
+    assert formulas("σ_x² = V_kᵀ") == "σ<sub>x</sub>² = V<sub>k</sub>ᵀ"
     assert formulas("e^{−(a_k)τ}") == "e<sup>−(a<sub>k</sub>)τ</sup>"
     assert formulas("[x](a_b.md)\n```\nx_1 = y^2\n```") == "[x](a_b.md)\n```\nx_1 = y^2\n```"
     assert '<div class="formula" markdown>\na = b  \n</div>' in formulas("so\n\n  a = b\n\nnext")
