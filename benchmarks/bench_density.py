@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import root
 
 from genmem.theory import RandomFeatures, Spectrum
-from genmem.theory.density import spectrum
+from genmem.theory.density import feature_spectrum
 
 POINTS, HEIGHTS = 400, np.geomspace(10, 1e-13, 110)
 OPTIONS = {"xtol": 1e-13, "ftol": 1e-13}
@@ -59,17 +59,17 @@ def main() -> None:
         "64 atoms": RandomFeatures(psi_n=4, psi_p=8, t=0.1, spectrum=Spectrum(2 * np.arange(1, 65) ** -0.5)),
     }
     start = time.perf_counter()
-    spectrum(problems["one atom"])
+    feature_spectrum(problems["one atom"])
     print(f"first call (compiled, or loaded from the cache): {time.perf_counter() - start:.2f} s\n")
     print(f"density of U at {POINTS} lambda, with atoms, edges, masses and means of all bulks")
     heads = f"{'published way':>14} {'this package':>13} {'ratio':>8} {'largest difference / peak':>26}"
     print(f"{'covariance':<11} {heads}")
     for name, model in problems.items():
-        bulks = spectrum(model).bulks
+        bulks = feature_spectrum(model).bulks
         # Away from the edges, where the published way's own width shows.
         inner = [np.linspace(b.lower, b.upper, POINTS // len(bulks) + 2)[1:-1] for b in bulks]
         lambdas = np.concatenate(inner)[:POINTS]
-        ours, result = best_of(5, lambda: spectrum(model, lambdas))
+        ours, result = best_of(5, lambda: feature_spectrum(model, lambdas))
         theirs, reference = best_of(1, lambda: published(model, lambdas))
         difference = np.max(np.abs(result.density - reference)) / result.density.max()
         print(f"{name:<11} {theirs:12.1f} s {1e3 * ours:10.2f} ms {theirs / ours:8.0f} {difference:26.1e}")

@@ -9,7 +9,7 @@ _HOME = {
     "RandomFeatures": "model",
     "Spectrum": "spectra",
     "phase_diagram": "phases",
-    "cost": "budget",
+    "cost": "simulation_cost",
     "descend": "descent",
     "simulate": "finite_size",
 }

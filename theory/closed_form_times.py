@@ -52,8 +52,8 @@ def losses(s_from, s, x_from, work, wanted, problem):
     """Sums at scale s = 1 / (c tau), carried there from the solutions x_from at s_from.
 
     Returns (test, slope, half, half_slope, inverse, inverse_slope, worst): L_test - 1 and its derivative by log(tau)
-    (if `wanted`), the penalised L_train - 1 of half the time, sum_j q_j T1 / (z_j + ridge), which the penalty needs, both
-    with their derivatives, and the worst Newton step.
+    (if `wanted`), the penalised L_train - 1 of half the time, sum_j q_j T1 / (z_j + ridge), which the penalty needs,
+    both with their derivatives, and the worst Newton step.
     """
     directions, weights, ridge, noise, lam, w, kinds, static, psi_p = problem
     worst = half = half_slope = inverse = inverse_slope = first = first_slope = 0.0

@@ -65,7 +65,7 @@ class FeatureSpectrum:
     residual: float
 
 
-def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
+def feature_spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     """The spectrum of U = (1/N) sum phi phi' in the limit d -> infinity, to about 1e-10.
 
     lambdas: positions >= 0 of any shape; by default 200 in each bulk, dense at its edges. The density is the limit from
@@ -76,7 +76,7 @@ def spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     masses as in genmem.theory.edges.
 
     >>> from genmem.theory import RandomFeatures
-    >>> result = spectrum(RandomFeatures(psi_n=4, psi_p=8, t=0.1))
+    >>> result = feature_spectrum(RandomFeatures(psi_n=4, psi_p=8, t=0.1))
     >>> [atom.weight for atom in result.atoms], [round(bulk.mass, 9) for bulk in result.bulks]
     ([0.375], [0.5, 0.125])
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genmem.shared.errors import InputError, count, finite, known, positive
-from genmem.theory.budget import memory, require_memory
+from genmem.theory.simulation_cost import memory, require_memory
 from genmem.theory.compiled import njit
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network

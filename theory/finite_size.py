@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genmem.shared.errors import InputError, count, times
-from genmem.theory.budget import memory, require_memory
+from genmem.theory.simulation_cost import memory, require_memory
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network, network_sizes, own_points
 

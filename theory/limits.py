@@ -5,10 +5,10 @@ ratios r_a = G / (unit + delta_a) the equations of genmem.theory.resolvent becom
 
     r_a X_a = nu_a (1 - eta r_a / sum_b nu_b r_b),   X_a = int A_a / D + c_a,   D = 1 + sum_a r_a A_a,
 
-with eta = nm - p where samples are more, else 0 (their sum is sum_a nu_a / e_a = nm - p + z G at z = 0). They are as well
-conditioned at nm = p as elsewhere: G = sum_a nu_a r_a / eta on one side, and on the other, where the unknowns grow like
-1/(-z), the coefficient is G = p - nm (all per dimension). At nm = p itself theta G = sum_a pi_a r_a is finite, and with it
-the mean score; the test loss is infinite.
+with eta = nm - p where samples are more, else 0 (their sum is sum_a nu_a / e_a = nm - p + z G at z = 0). They are as
+well conditioned at nm = p as elsewhere: G = sum_a nu_a r_a / eta on one side, and on the other, where the unknowns grow
+like 1/(-z), the coefficient is G = p - nm (all per dimension). At nm = p itself theta G = sum_a pi_a r_a is finite, and
+with it the mean score; the test loss is infinite.
 """
 
 import numpy as np
@@ -78,7 +78,7 @@ def ratios(r, excess, lam, w, kinds):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def at_zero(x, samples, lam, w, kinds, psi_p):
-    """Turn x, a solution near z = 0 of finitely many copies without ridge, into the limit's; returns unit, nan if lost."""
+    """Turn x, a solution near z = 0 at finitely many copies without ridge, into the limit's; return unit, nan if lost."""
     r = np.empty(kinds.shape[0])
     for a in range(r.size):
         r[a] = x[0].real / (1.0 + x[a + 1].real)
@@ -139,8 +139,8 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
 
     sums (4,): F1, F2, F2 on the training points (finite m), and L_train - 1, penalty included. square: the trace
     (1/d) Tr V' R^2 V, from which the penalty follows. modes (k,): filled with -theta G / D_k. status: REACHED; DIVERGES
-    at the interpolation threshold n m = p (for linear features min(p, d)) without ridge (infinite test loss, F2); LOST if no solution was found. Near the
-    threshold F2 is known to 1e-16 / |nm/p - 1| relative, as nm/p - 1 itself is.
+    at the interpolation threshold n m = p (for linear features min(p, d)) without ridge (infinite test loss, F2); LOST
+    if no solution was found. Near the threshold F2 is known to 1e-16 / |nm/p - 1| relative, as nm/p - 1 itself is.
     """
     x = np.empty(state_size(kinds), np.complex128)
     sums = np.zeros(4)

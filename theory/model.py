@@ -17,8 +17,8 @@ from genmem.theory.timescales import Fractions, Timescales, checked
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
 CURVE_NODES, TIME_NODES = 22, 20
-# Training times, in units of the relaxation of the largest rates, between which losses are computed: before, products of
-# resolvents are too small for double precision, after, too large.
+# Training times, in units of the relaxation of the largest rates, between which losses are computed: before, products
+# of resolvents are too small for double precision, after, too large.
 EARLIEST, LATEST = 1e-100, 1e30
 # At the latest time the limit must be reached to this, relative to losses above one; a larger error is refused.
 REACHED, REFUSED = 1e-6, 1e-2
@@ -191,6 +191,11 @@ class RandomFeatures(Problem):
             f"the losses of {self} at tau = {tau.max():g} are beyond double precision, since they still change there; "
             "tau must be smaller, or inf for the exact limit"
         )
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the activation is linear, so that the features span d dimensions at most."""
+        return self.constants.v2 == 0 and self.constants.s2 == 0
 
     def _floor(self, floor) -> float:
         """The floor as a loss minus one, nan for none."""

@@ -1,7 +1,7 @@
 """Phase diagrams: the times over a grid of psi_n and psi_p, and the phase at a chosen training time.
 
-This is the diagram of Bonnaire et al. (arXiv:2505.17638), section 4: with n fixed by the data and p by the network, is a
-training time too short, in the window, or too long, and is there a window at all?
+This is the diagram of Bonnaire et al. (arXiv:2505.17638), section 4: with n fixed by the data and p by the network, is
+a training time too short, in the window, or too long, and is there a window at all?
 """
 
 import os
@@ -16,7 +16,8 @@ from genmem.theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
 PHASES = (
-    "no_generalization", "underfit", "generalization", "memorization", "architectural_regularization", "benign_overfitting",
+    "no_generalization", "underfit", "generalization", "memorization", "architectural_regularization",
+    "benign_overfitting",
 )
 OF_THE_MODEL = ("activation", "spectrum", "copies", "ridge", "center")
 # Relative accuracy of the threshold n*(p), and how far beyond the grid it is looked for.
@@ -25,12 +26,13 @@ THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
 POCKET_RATIO, POCKET = 1.25, 0.05
 
 
-def interpolates(psi_n, psi_p, copies: float, ridge: float) -> np.ndarray:
+def interpolates(psi_n, psi_p, copies: float, ridge: float, linear: bool = False) -> np.ndarray:
     """Whether the train loss falls to zero: no more noised points n m than features p, and no ridge; arrays broadcast.
 
-    (With activations that are linear and nothing else, of rank d, it does so only for n m <= d too.)
+    linear: features of a linear activation, whose rank is d at most, so that n m <= d is needed too.
     """
-    return (np.asarray(psi_n) * copies <= np.asarray(psi_p)) & (ridge == 0)
+    rank = np.minimum(psi_p, 1.0) if linear else np.asarray(psi_p)
+    return (np.asarray(psi_n) * copies <= rank) & (ridge == 0)
 
 
 def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
@@ -38,7 +40,7 @@ def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
 
     no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf, benign
     overfitting where the train loss vanishes all the same (`interpolating`, of `interpolates`), architectural
-    regularization where it does not; if tau >= tau_mem, memorization; and in between, generalization. -1: a time is nan.
+    regularization where it does not; if tau >= tau_mem, memorization; in between, generalization. -1: a time is nan.
     """
     gen, mem = np.asarray(gen), np.asarray(mem)
     never = np.where(interpolating, 5, 4)
@@ -59,8 +61,8 @@ def phase_diagram(
     with a leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
     (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
     `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
-    for between the grid points, where memorization may be confined to a few psi_n around n m = p, and up to a factor 1e4
-    beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
+    for between the grid points, where memorization may be confined to a few psi_n around n m = p, and up to a factor
+    1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
     event never happens. `solved` is False where the equations could not be solved; times there are nan.
     resume: a path for the rows finished so far, from which an interrupted diagram goes on; removed at the end.
     Raises InputError for axes that do not increase, other bad values, or a `resume` file of another diagram.
@@ -140,7 +142,7 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
         at = () if np.ndim(tau) == 0 else ("tau",)
         data = data.assign_coords(tau=(at, tau, unit | {"long_name": "training time"}))
         flags = {"flag_values": list(range(len(PHASES))), "flag_meanings": " ".join(PHASES)}
-        zero = interpolates(psi_n, psi_p[:, None], corner.copies, corner.ridge)
+        zero = interpolates(psi_n, psi_p[:, None], corner.copies, corner.ridge, corner.is_linear)
         phase = classify(np.reshape(tau, (-1, 1, 1)), grid[:, 0], grid[:, 1], zero)
         data["phase"] = (*at, *dims), phase if at else phase[0], flags
         line = lines[:, 1 : 1 + np.size(tau)].T
@@ -175,7 +177,7 @@ def _losses(model: RandomFeatures, tau: np.ndarray) -> np.ndarray:
 def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
     """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
 
-    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, from between its points, or from beyond its ends.
+    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, from between its points, or beyond its ends.
     """
 
     def below(n: float) -> bool:

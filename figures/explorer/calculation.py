@@ -9,7 +9,7 @@ import numpy as np
 from genmem.figures.explorer.plane import Plane, Regimes
 from genmem.shared.errors import known
 from genmem.theory import RandomFeatures, Spectrum
-from genmem.theory.density import spectrum
+from genmem.theory.density import feature_spectrum
 from genmem.theory.problem import Problem
 from genmem.theory.timescales import Timescales
 
@@ -93,7 +93,7 @@ class Eigenvalues:
 
 def eigenvalues(model: RandomFeatures) -> Eigenvalues:
     """The spectrum of U of a network; raises SolverError if it could not be computed."""
-    found = spectrum(model)
+    found = feature_spectrum(model)
     bulks = []
     for bulk in found.bulks:
         inside = (found.lambdas > bulk.lower) & (found.lambdas < bulk.upper)

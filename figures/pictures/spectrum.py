@@ -34,10 +34,10 @@ def spectrum_of(model: RandomFeatures, d: int, seed: int) -> "xarray.Dataset":
     """The predicted spectrum of U and the eigenvalues of one network of dimension d, as `build` draws them."""
     import xarray
 
-    from genmem.theory.density import spectrum
+    from genmem.theory.density import feature_spectrum
     from genmem.theory.network import draw_network
 
-    result = spectrum(model)
+    result = feature_spectrum(model)
     u, _ = draw_network(model, d, np.random.default_rng(seed)).train_moments()
     share = {"units": "1", "long_name": "share of all eigenvalues"}
     return xarray.Dataset(

@@ -88,13 +88,13 @@ def _why_never(diagram: "xarray.Dataset") -> list[str]:
     sentences = []
     if "benign_overfitting" in present:
         sentences.append(
-            "In benign overfitting the network fits all its noised points, the train loss falls to zero, and still the test "
-            "loss does not rise by the fraction of its fall that counts as memorization."
+            "In benign overfitting the network fits all its noised points, the train loss falls to zero, and still the "
+            "test loss does not rise by the fraction of its fall that counts as memorization."
         )
     if "architectural_regularization" in present and diagram.attrs.get("ridge", 0.0) > 0:
         sentences.append(
-            f"Architectural regularization is here the ridge's work too: λ = {diagram.attrs['ridge']:g} holds back networks "
-            "that would memorize without it."
+            "In architectural regularization the network is too small to memorize, or the ridge "
+            f"λ = {diagram.attrs['ridge']:g} holds it back."
         )
     return sentences
 

@@ -22,7 +22,8 @@ def test_a_network_that_never_memorizes_is_said_to(curves):
     assert "window whose end lies 40 times later" in findings.predicted(curves)
     curves.attrs["tau_mem"] = np.inf
     assert "never memorizes" in findings.predicted(curves) and "window" not in findings.predicted(curves)
-    for cause, words in (("size", "too small"), ("interpolation", "fits all its noised points"), ("ridge", "holds it back")):
+    meanings = {"size": "too small", "interpolation": "fits all its noised points", "ridge": "holds it back"}
+    for cause, words in meanings.items():
         curves.attrs["tau_mem_infinite_because"] = cause
         assert words in findings.predicted(curves)
 
@@ -30,7 +31,7 @@ def test_a_network_that_never_memorizes_is_said_to(curves):
 def test_phases_say_why_a_network_that_could_does_not_memorize(diagram):
     assert not any("benign" in sentence or "ridge" in sentence for sentence in findings.phases(diagram))
     diagram.attrs["ridge"] = 0.01
-    assert "λ = 0.01 holds back" in findings.phases(diagram)[-1]
+    assert "the ridge λ = 0.01 holds it back" in findings.phases(diagram)[-1]
     diagram["phase"] = diagram.phase.where(diagram.phase != 4, 5).assign_attrs(diagram.phase.attrs)
     *_, last = findings.phases(diagram)
     assert "benign overfitting" in last and "train loss falls to zero" in last

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies
 import genmem.theory.density
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
-from genmem.theory.density import asymptotic_edges, spectrum, stieltjes
+from genmem.theory.density import asymptotic_edges, feature_spectrum, stieltjes
 from genmem.theory.network import draw_network
 from tests.tolerances import DENSITY, FINITE_TRACES, KOLMOGOROV, SAME_NUMBER
 
@@ -39,10 +39,10 @@ def rule(model):
     """Positions in each bulk, with weights that turn a sum into an integral over the density."""
     # With y the logit of the position within a bulk, the integrand is analytic and falls exponentially.
     y = np.arange(-64, 34, 0.01)
-    for bulk in spectrum(model, [0.0]).bulks:
+    for bulk in feature_spectrum(model, [0.0]).bulks:
         width = bulk.upper - bulk.lower
         lambdas = bulk.lower + width / (1 + np.exp(-y))
-        yield lambdas, spectrum(model, lambdas).density * 0.01 * width / (1 + np.exp(-y)) / (1 + np.exp(y))
+        yield lambdas, feature_spectrum(model, lambdas).density * 0.01 * width / (1 + np.exp(-y)) / (1 + np.exp(y))
 
 
 def traces(model):
@@ -70,17 +70,17 @@ def traces(model):
 
 @each_law
 def test_density_is_not_negative_and_vanishes_outside_the_bulks(model):
-    result = spectrum(model)
+    result = feature_spectrum(model)
     assert np.all(result.density > 0)
     ends = np.array([(bulk.lower, bulk.upper) for bulk in result.bulks])
     assert np.all(np.diff(ends.ravel()) > 0)
     outside = np.concatenate([0.999 * ends[:, 0], ends[:, 0], ends[:, 1], [1.001 * ends[-1, 1]]])
-    assert np.all(spectrum(model, outside[outside >= 0]).density == 0)
+    assert np.all(feature_spectrum(model, outside[outside >= 0]).density == 0)
 
 
 @each_law
 def test_masses_and_moments_are_those_of_the_traces(model):
-    result = spectrum(model)
+    result = feature_spectrum(model)
     assert result.residual < SAME_NUMBER
     bulks = np.array([weights @ lambdas[:, None] ** np.arange(3) for lambdas, weights in rule(model)])
     np.testing.assert_allclose(bulks[:, 0], [bulk.mass for bulk in result.bulks], rtol=DENSITY)
@@ -91,16 +91,16 @@ def test_masses_and_moments_are_those_of_the_traces(model):
 
 @each_law
 def test_density_leaves_an_edge_as_a_square_root(model):
-    for bulk in spectrum(model, [0.0]).bulks:
+    for bulk in feature_spectrum(model, [0.0]).bulks:
         width = bulk.upper - bulk.lower
         for edge, sign in ((bulk.lower, 1), (bulk.upper, -1)):
             # Where an edge lies next to the atom or to zero, the square root is seen only closer than that.
             step = min(1e-5 * width, 1e-3 * (edge - model.equations.static[2]))
-            near, far = spectrum(model, edge + sign * step * np.array([1, 4])).density
+            near, far = feature_spectrum(model, edge + sign * step * np.array([1, 4])).density
             if edge > 0:
                 assert far / near == pytest.approx(2, rel=0.02)
             else:
-                assert spectrum(model, [1e-9, 4e-9]).density[0] > 0
+                assert feature_spectrum(model, [1e-9, 4e-9]).density[0] > 0
 
 
 @pytest.mark.parametrize("copies", [np.inf, 1, 3])
@@ -129,13 +129,13 @@ def test_trace_identities_hold_for_a_drawn_gaussian_equivalent_network(copies):
 
 def distribution(model, lambdas):
     """The share of eigenvalues up to each of `lambdas`."""
-    result = spectrum(model)
+    result = feature_spectrum(model)
     out = np.zeros(lambdas.size)
     for atom in result.atoms:
         out += atom.weight * (lambdas > atom.location)
     for bulk in result.bulks:
         grid = bulk.lower + (bulk.upper - bulk.lower) * np.sin(np.linspace(0, np.pi / 2, 4001)) ** 2
-        density = spectrum(model, grid).density
+        density = feature_spectrum(model, grid).density
         steps = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(grid))])
         out += np.interp(lambdas, grid, steps / steps[-1] * bulk.mass)
     return out
@@ -148,7 +148,7 @@ def test_eigenvalues_of_a_tanh_network_follow_the_density(copies):
     eigenvalues = np.linalg.eigvalsh(u)
     ranks = (np.arange(600) + 0.5) / 600
     # At finite d the atom is spread, by terms of order sqrt(p/d^2): leave out what is next to it.
-    lowest = spectrum(model).bulks[0]
+    lowest = feature_spectrum(model).bulks[0]
     seen = eigenvalues > lowest.lower + 0.2 * (lowest.mean - lowest.lower)
 
     def distance(model):
@@ -163,7 +163,7 @@ def test_every_bulk_holds_exactly_its_share_of_a_drawn_network():
     model = RandomFeatures(4, 8, 0.01)
     u, _ = draw_network(model, 100, np.random.default_rng(1)).train_moments()
     eigenvalues = np.linalg.eigvalsh(u)
-    result = spectrum(model)
+    result = feature_spectrum(model)
     assert [atom.weight for atom in result.atoms] == [1 - 5 / 8]
     limits = [(a.upper + b.lower) / 2 for a, b in zip(result.bulks[:-1], result.bulks[1:])]
     counts = np.histogram(eigenvalues, [0, *limits, np.inf])[0]
@@ -194,7 +194,7 @@ def residual(model, z, g):
 
 @each_law
 def test_stieltjes_transform_solves_the_equations(model):
-    scale = spectrum(model, [0.0]).bulks[-1].upper
+    scale = feature_spectrum(model, [0.0]).bulks[-1].upper
     # Far enough above the axis the iteration converges; elsewhere the next test takes over.
     z = scale * np.array([3j, -1 + 2j, 1 + 3j, -4.0])
     assert np.all(residual(model, z, stieltjes(model, z)) < SAME_NUMBER)
@@ -202,7 +202,7 @@ def test_stieltjes_transform_solves_the_equations(model):
 
 @each_law
 def test_stieltjes_transform_is_that_of_the_spectrum(model):
-    result = spectrum(model, [0.0])
+    result = feature_spectrum(model, [0.0])
     bulk = result.bulks[-1]
     z = np.array([-0.3 * bulk.upper, 2 * bulk.upper, bulk.upper * (0.5 + 0.4j), bulk.upper * (0.2 - 0.3j)])
     expected = sum((atom.weight / (atom.location - z) for atom in result.atoms), np.zeros(4, complex))
@@ -228,7 +228,7 @@ def test_any_problem_gives_a_stieltjes_transform_and_a_spectrum(psi_n, psi_p, t,
     assert abs(-1e12j * g[2] - 1) < 1e-4 and abs(1e14 * g[3] - 1) < 1e-6
     # No probability measure has a larger transform at this height.
     assert abs(g[0]) <= 1 / imaginary * (1 + 1e-9)
-    result = spectrum(model)
+    result = feature_spectrum(model)
     assert result.residual < SAME_NUMBER and np.all(result.density >= 0)
     mass = sum(bulk.mass for bulk in result.bulks) + sum(atom.weight for atom in result.atoms)
     assert mass == pytest.approx(1, abs=1e-12)
@@ -236,7 +236,7 @@ def test_any_problem_gives_a_stieltjes_transform_and_a_spectrum(psi_n, psi_p, t,
 
 @pytest.mark.parametrize("psi_p", [5 * (1 - 1e-9), 5, 5 * (1 + 1e-9)])
 def test_threshold_between_atom_and_no_atom(psi_p):
-    result = spectrum(RandomFeatures(4, psi_p, 0.1))
+    result = feature_spectrum(RandomFeatures(4, psi_p, 0.1))
     assert result.residual < SAME_NUMBER
     assert [bulk.mass for bulk in result.bulks] == pytest.approx([0.8, 0.2], abs=1e-8)
     assert bool(result.atoms) == (psi_p > 5)
@@ -246,7 +246,7 @@ def test_asymptotic_edges_are_approached():
     errors = []
     for scale in (4, 16, 64):
         model = RandomFeatures(4 * scale, 64 * scale, 0.1)
-        bulks = spectrum(model, [0.0]).bulks[-2:]
+        bulks = feature_spectrum(model, [0.0]).bulks[-2:]
         exact = np.array([(bulk.lower, bulk.upper) for bulk in bulks])
         errors.append(np.abs(np.array(asymptotic_edges(model)) / exact - 1).max(axis=1))
     errors = np.array(errors)
@@ -256,7 +256,7 @@ def test_asymptotic_edges_are_approached():
 
 
 def test_generalization_bulk_does_not_depend_on_n_but_the_memorization_bulk_does():
-    small, large = (spectrum(RandomFeatures(psi_n, 4096, 0.1), [0.0]).bulks for psi_n in (256, 512))
+    small, large = (feature_spectrum(RandomFeatures(psi_n, 4096, 0.1), [0.0]).bulks for psi_n in (256, 512))
     assert large[-1].mean == pytest.approx(small[-1].mean, rel=0.01)
     v2 = MODELS["isotropic"].constants.v2
     assert small[-2].mean - large[-2].mean == pytest.approx(v2 * (4096 / 256 - 4096 / 512), rel=0.02)
@@ -265,12 +265,12 @@ def test_generalization_bulk_does_not_depend_on_n_but_the_memorization_bulk_does
 @pytest.mark.parametrize("bad", [[-1.0], [np.nan], [np.inf]])
 def test_wrong_positions_are_refused(bad):
     with pytest.raises(InputError, match="lambdas"):
-        spectrum(MODELS["isotropic"], bad)
+        feature_spectrum(MODELS["isotropic"], bad)
 
 
 def test_points_on_the_spectrum_are_refused():
     model = MODELS["isotropic"]
-    result = spectrum(model)
+    result = feature_spectrum(model)
     for z in (result.atoms[0].location, (result.bulks[0].lower + result.bulks[0].upper) / 2, np.nan):
         with pytest.raises(InputError, match="z must"):
             stieltjes(model, [z])
@@ -280,7 +280,7 @@ def test_points_on_the_spectrum_are_refused():
 
 def test_shapes_are_kept():
     lambdas = np.linspace(0, 9, 12).reshape(3, 4)
-    assert spectrum(MODELS["isotropic"], lambdas).density.shape == (3, 4)
+    assert feature_spectrum(MODELS["isotropic"], lambdas).density.shape == (3, 4)
     assert stieltjes(MODELS["isotropic"], 1j).shape == () and stieltjes(MODELS["isotropic"], [[1j]]).shape == (1, 1)
 
 
@@ -292,4 +292,4 @@ def test_examples_in_the_docstrings():
 @pytest.mark.parametrize("activation", ["linear", "cos"])
 def test_the_spectrum_needs_both_parts_of_an_activation(activation):
     with pytest.raises(InputError, match="linear and a nonlinear part"):
-        spectrum(RandomFeatures(4, 8, 0.1, activation, center=True))
+        feature_spectrum(RandomFeatures(4, 8, 0.1, activation, center=True))

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum, cost, simulate
-from genmem.theory.budget import require_memory
+from genmem.theory.simulation_cost import require_memory
 from genmem.theory.hermite import noise_average
 from genmem.theory.network import draw_network
 from tests.tolerances import BRUTE_FORCE, FINITE_SIZE, NOISE_AVERAGE, SAME_NUMBER, STANDARD_ERRORS

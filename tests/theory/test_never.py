@@ -1,4 +1,4 @@
-"""Why tau_mem is infinite: the causes against the losses at infinite time, and the phases and thresholds that follow."""
+"""Why tau_mem is infinite: the causes against the losses at infinite time; the phases and thresholds that follow."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ import sympy
 import genmem.theory.saddle_point
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
-from genmem.theory.density import spectrum, stieltjes
+from genmem.theory.density import feature_spectrum, stieltjes
 from genmem.theory.saddle_point import (
     discriminant,
     parameters,
@@ -74,7 +74,7 @@ def polynomial_of(model):
 def test_solver_follows_the_physical_root(model):
     # From far above, where g = -1/z, down to the middle of a bulk and into a gap by Newton's method in small steps.
     coefficients = polynomial_of(model)
-    bulks = spectrum(model, [0.0]).bulks
+    bulks = feature_spectrum(model, [0.0]).bulks
     with mp.workdps(50):
         for real in ((bulks[-1].lower + bulks[-1].upper) / 2, (bulks[-2].upper + bulks[-1].lower) / 2):
             heights = bulks[-1].upper * np.geomspace(1e3, 1e-4, 300)
@@ -96,7 +96,7 @@ def test_solver_follows_the_physical_root(model):
 @each_model
 def test_density_is_the_root_with_positive_imaginary_part(model):
     coefficients = polynomial_of(model)
-    result = spectrum(model)
+    result = feature_spectrum(model)
     with mp.workdps(50):
         for k in range(20, result.lambdas.size, 90):
             row = coefficients(mp.mpf(float(result.lambdas[k])))
@@ -107,7 +107,7 @@ def test_density_is_the_root_with_positive_imaginary_part(model):
 @each_model
 def test_discriminant_changes_sign_at_every_edge(model):
     polynomial = discriminant(model)
-    for bulk in spectrum(model, [0.0]).bulks:
+    for bulk in feature_spectrum(model, [0.0]).bulks:
         for edge in (bulk.lower, bulk.upper):
             below, above = (
                 polynomial.eval(sympy.Rational(edge) * (1 + side * sympy.Rational(EXACT_EDGE))) for side in (-1, 1)
