@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from genmem.shared.errors import InputError, count, finite, known, positive
-from genmem.theory.simulation_cost import memory, require_memory
 from genmem.theory.compiled import njit
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network
+from genmem.theory.simulation_cost import memory, require_memory
 
 # Adam's second-moment decay and the floor of its denominator, as in Kingma & Ba (arXiv 1412.6980).
 SECOND_DECAY, EPSILON = 0.999, 1e-8

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genmem.shared.errors import InputError, count, times
-from genmem.theory.simulation_cost import memory, require_memory
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network, network_sizes, own_points
+from genmem.theory.simulation_cost import memory, require_memory
 
 # Rows of the quadratic form done at once, so that it needs no further p^2 doubles.
 _ROWS = 256

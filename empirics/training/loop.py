@@ -19,8 +19,8 @@ from genmem.empirics.data import datasets
 from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import runs
 from genmem.empirics.training.checks import one_process
-from genmem.empirics.training.memory import keep_freed_memory
 from genmem.empirics.training.extension import continue_shorter
+from genmem.empirics.training.memory import keep_freed_memory
 from genmem.shared.errors import InputError, count
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from scipy.integrate import solve_ivp
 
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum, cost, simulate
-from genmem.theory.simulation_cost import require_memory
 from genmem.theory.hermite import noise_average
 from genmem.theory.network import draw_network
+from genmem.theory.simulation_cost import require_memory
 from tests.tolerances import BRUTE_FORCE, FINITE_SIZE, NOISE_AVERAGE, SAME_NUMBER, STANDARD_ERRORS
 
 TWO_ATOMS = Spectrum([0.5, 1.5], [0.5, 0.5])
