@@ -44,6 +44,8 @@ class TrainConfig:
     """Pixels in [-1, 1], or in [0, 1] less the training images' mean per channel (and samples are not clipped then)."""
     process: str = "gaussian"
     """What noise does to the data, and what is learned of it (see empirics/processes/table.py): gaussian."""
+    deduplicate: bool = False
+    """Leave out of the training pool what is there twice, and what is held out too, near duplicates included."""
     network: str = "unet"
     """unet; mlp, a residual MLP for vectors; or random-features, the score network of the theory (one train_time, A = 0 at
     first)."""

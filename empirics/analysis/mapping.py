@@ -34,7 +34,7 @@ FITTED = ("gen", "mem")
 FACTORS = {"W": "width", "B": "batch_size", "eta": "learning_rate"}
 PSI_P_GRID = np.geomspace(1, 1024, 31)
 # What of a config the covariance of its images depends on.
-_VIEW = ("data", "classes", "pixels", "grey", "range")
+_VIEW = ("data", "classes", "pixels", "grey", "range", "deduplicate")
 POWER_GRID = np.linspace(-2, 4, 13)
 # Fits whose likelihood is e^20 times smaller than the best one's matter for no probability that is asked for.
 _NEGLIGIBLE = 20.0

@@ -121,6 +121,8 @@ def of_config(config: TrainConfig, recorded: Path | None = None) -> Dataset:
         data = views.reduced(data, config.pixels)
     if config.grey:
         data = views.grey(data)
+    if config.deduplicate:
+        data = views.deduplicated(data)
     if config.range == "centered":
         data = views.unit_range(data, training_images(config, data))
     return data.centered() if config.center else data

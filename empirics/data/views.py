@@ -57,6 +57,14 @@ def grey(data: "Dataset") -> "Dataset":
     return dataclasses.replace(data, pool=luma(data.pool), held_out=luma(data.held_out), log_density=None)
 
 
+def deduplicated(data: "Dataset") -> "Dataset":
+    """Without the images of the pool that repeat an earlier one or a held-out one; see duplicates.py."""
+    from genmem.empirics.data.duplicates import in_pool
+
+    keep = ~np.logical_or(*in_pool(data.pool, data.held_out))
+    return dataclasses.replace(data, pool=data.pool[keep], pool_labels=data.pool_labels[keep])
+
+
 def unit_range(data: "Dataset", training: np.ndarray) -> "Dataset":
     """Pixels taken from [-1, 1] to [0, 1], less the mean of the `training` images in each channel.
 

@@ -64,8 +64,8 @@ class Gaussian(Process):
     def sample(self, network, start, steps: int):
         return ddim(network, start, steps, self.bound)
 
-    def distances(self, samples, training):
-        return nearest_two(samples, training)
+    def distances(self, samples, training, groups=None):
+        return nearest_two(samples, training, groups)
 
     def log_density(self, network, start, steps: int):
         """By the change of variables, and so only of samples that are not clipped."""

@@ -72,9 +72,15 @@ class Process(abc.ABC):
         """Samples (S, ...) from a `draw_start`, in `steps` calls of the network; a pure function of its arguments."""
 
     @abc.abstractmethod
-    def distances(self, samples: "torch.Tensor", training: "torch.Tensor") -> "tuple[torch.Tensor, ...]":
+    def distances(
+        self, samples: "torch.Tensor", training: "torch.Tensor", groups: "torch.Tensor | None" = None
+    ) -> "tuple[torch.Tensor, ...]":
         """Distances d1, d2 (S,) of each sample to its nearest and second nearest training datum, and the index of the
-        nearest."""
+        nearest.
+
+        groups (n,) number the groups of duplicates among the training data, if there are any: the second nearest is
+        then the nearest datum that is not of the nearest's group.
+        """
 
     def log_density(self, network, start: "torch.Tensor", steps: int) -> "torch.Tensor | None":
         """Natural logarithm (S,) of the probability (density) with which `sample` makes what it makes of `start`.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmem.empirics.config import TrainConfig
-from genmem.empirics.data import datasets
+from genmem.empirics.data import datasets, duplicates
 from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import runs
 from genmem.empirics.training.checks import one_process
@@ -71,6 +71,8 @@ def train(
     directory = Path(directory)
     data = datasets.of_config(config, runs.data_path(directory))
     images = datasets.training_images(config, data)
+    if not config.deduplicate:
+        duplicates.warn(config.data, data.pool, data.held_out)
     before = torch.get_num_threads()
     with runs.open_for_writing(directory, config):
         digest = datasets.digest(images, data.held_out)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.data.duplicates import training_groups
 from genmem.empirics.processes.process import Process
 from genmem.empirics.randomness import generator
 from genmem.empirics.training.batches import Batches
@@ -29,6 +30,7 @@ class Probe:
         self.process = process
         self.batches = batches
         self.training = training
+        self.groups = duplicate_groups(training)
         self.held_out = held_out
         self.test = held_out[: config.test_images]
         self.loss_levels = [process.level(t) for t in config.loss_times]
@@ -43,8 +45,9 @@ class Probe:
         - copies_loss (n,), if the noise copies are fixed: the loss on them, which is what the optimizer lowers;
         - log_density (S,), if the data's density is known: of the samples under the law that the network generates;
         - samples (S, ...), as the process packs them;
-        - d1, d2 (S,) distances to the two nearest training data, index (S,) of the nearest; d_held_out (S,) distance to
-          the nearest held-out datum.
+        - d1, d2 (S,) distances to the two nearest training data, index (S,) of the nearest, where the second is no
+          duplicate of the first (see genmem.empirics.data.duplicates); d_held_out (S,) distance to the nearest held-out
+          datum.
         """
         import torch
 
@@ -61,7 +64,7 @@ class Probe:
             if self.config.copies:
                 record["copies_loss"] = self._copies_losses(network)
             samples = self._samples(network)
-            record["d1"], record["d2"], record["index"] = process.distances(samples, self.training)
+            record["d1"], record["d2"], record["index"] = process.distances(samples, self.training, self.groups)
             record["d_held_out"] = process.distances(samples, self.held_out)[0]
             log_density = self._log_density(network) if self.density_known else None
             if log_density is not None:
@@ -138,3 +141,11 @@ def _errors(process: Process, network, data, levels, draw, batch_size=_BATCH):
 
     parts = zip(data.split(batch_size), levels.split(batch_size), draw.split(batch_size), strict=True)
     return torch.cat([process.errors(network, *part) for part in parts])
+
+
+def duplicate_groups(training):
+    """The groups (n,) of duplicates among training data, a tensor on their device; None if there are no duplicates."""
+    import torch
+
+    groups = training_groups(training.cpu().numpy())
+    return None if groups is None else torch.from_numpy(groups).to(training.device)

@@ -12,6 +12,7 @@ The rule is `verdict`, a function of the numbers alone; docs/stopping.md says ho
 """
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -228,11 +229,17 @@ class StopBeforeMemorization:
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
             train, test = (self.loss(network, images).float().cpu().numpy() for images in (self.shown, self.held_out))
-            d1, d2, _ = self.process.distances(self.sample(network).to(self.images), self.images)
+            d1, d2, _ = self.process.distances(self.sample(network).to(self.images), self.images, self._groups)
         for module in in_training:
             module.training = True
         self._seconds += time.monotonic() - started
         return check_of(step, train, test, d1.cpu().numpy(), d2.cpu().numpy())
+
+    @functools.cached_property
+    def _groups(self):
+        from genmem.empirics.training.milestones import duplicate_groups
+
+        return duplicate_groups(self.images)
 
     def judge(self, check: Check, network) -> bool:
         """Take in the check of a network; True if training is to stop. For a loop that measures by itself."""

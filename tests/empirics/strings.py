@@ -66,7 +66,7 @@ class Masked(Process):
             strings = torch.where(now, (which < ones).long(), strings)
         return strings
 
-    def distances(self, samples, training):
+    def distances(self, samples, training, groups=None):
         """Hamming."""
         apart = (samples[:, None] != training[None]).sum(2).float()
         near, index = apart.topk(2, largest=False)
