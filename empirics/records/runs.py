@@ -339,7 +339,7 @@ def _facts(directory: Path) -> dict | None:
     path = directory / "run.json"
     try:
         facts = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None

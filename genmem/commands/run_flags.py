@@ -12,7 +12,7 @@ import tyro
 from genmem.empirics.config import TrainConfig
 
 TOPICS = {
-    "data": ("data", "n", "seed", "half", "balanced", "classes", "center", "pixels", "grey", "range"),
+    "data": ("data", "n", "seed", "half", "balanced", "classes", "center", "pixels", "grey", "deduplicate", "range"),
     "network": ("network", "width", "levels", "blocks", "dropout"),
     "noise": ("process", "copies", "train_time"),
     "optimizer": (
