@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,11 @@ def test_theory_computes_without_torch_matplotlib_and_xarray():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_theory_imports_itself_in_no_circle():
+    """At the head of a module or in a function."""
+    files = {f"genmem.theory.{path.stem}": path for path in of("theory") if path.stem != "__init__"}
+    graph = {name: imported(path) & files.keys() for name, path in files.items()}
+    assert graph["genmem.theory.spectra"] == {"genmem.theory.compression"}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError

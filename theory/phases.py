@@ -184,17 +184,16 @@ def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fra
         return _times(RandomFeatures(n, psi_p, t, **model), None, fractions)[1] < level
 
     early = psi_n[mem < level]
-    low = early[-1] if early.size else None
+    found = float(early[-1]) if early.size else None
     copies = model.get("copies", np.inf)
     peak = psi_p / copies
     # At n m = p the test loss has its peak: if anywhere between the grid points, it memorizes there.
-    if np.isfinite(copies) and peak > (low or 0) and psi_n[0] <= peak <= psi_n[-1] and below(peak):
-        low = peak
-    if low is None:
-        low = _pocket(psi_n, psi_p, level, t, model, fractions)
-    high = low
-    if low is None:
-        low = high = psi_n[0]
+    if np.isfinite(copies) and peak > (found or 0) and psi_n[0] <= peak <= psi_n[-1] and below(peak):
+        found = peak
+    if found is None:
+        found = _pocket(psi_n, psi_p, level, t, model, fractions)
+    low = high = float(psi_n[0]) if found is None else found
+    if found is None:
         while not below(low):
             low, high = low / 4, low
             if low * THRESHOLD_REACH < psi_n[0]:

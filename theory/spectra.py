@@ -74,6 +74,8 @@ class Spectrum:
         lam = 1 + ratio + 2 * np.sqrt(ratio) * np.cos(theta)
         w = np.sin(theta) ** 2 / lam
         w *= min(1, 1 / ratio) / w.sum()
+        # The mean is one whatever the number of atoms.
+        lam /= w @ lam
         if ratio > 1:
             lam, w = np.append(lam, 0.0), np.append(w, 1 - 1 / ratio)
         return cls(lam, w)
@@ -95,10 +97,13 @@ class Spectrum:
         return cls(lam).compress(error)
 
     def compress(self, error: float = 1e-6) -> "Spectrum":
-        """The fewest atoms, of those tried, that move no test loss by more than `error`: see genmem.theory.compression."""
+        """The fewest atoms, of those tried, that move no test loss by more than `error` (genmem.theory.compression).
+
+        The score error is the test loss divided by Delta and moves by `error` / Delta: at t = 0.001 by 500 times more.
+        """
         from genmem.theory.compression import compress
 
-        return compress(self, positive("error", error))
+        return Spectrum(*compress(self.eigenvalues, self.weights, positive("error", error)))
 
 
 def _shown(values: np.ndarray) -> str:

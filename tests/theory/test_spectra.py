@@ -5,7 +5,7 @@ import pytest
 
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
-from genmem.theory.compression import gauss_rule
+from genmem.theory.compression import gauss_rule, reference_losses
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,18 @@ def test_marchenko_pastur_moments(ratio):
     assert s.average(s.eigenvalues**2) != pytest.approx(1 + 2 * ratio, rel=0.01)
     zero = s.weights[s.eigenvalues == 0].sum()
     assert zero == pytest.approx(max(0, 1 - 1 / ratio))
+
+
+def test_marchenko_pastur_has_mean_one_with_any_number_of_atoms():
+    for atoms in (1, 2, 3, 48):
+        assert Spectrum.marchenko_pastur(2.0, atoms=atoms).mean == pytest.approx(1, rel=1e-14)
+
+
+def test_the_reference_losses_are_those_of_the_model():
+    spectrum = Spectrum([0.2, 1.0, 3.0])
+    model = RandomFeatures(4, 2, 1.0, spectrum=spectrum)
+    losses = reference_losses(spectrum, 4, 2, 1.0)
+    np.testing.assert_allclose(losses, model.learning_curves(np.geomspace(1e-2, 1e4, 25) / model.rate).test, rtol=1e-10)
 
 
 def test_marchenko_pastur_agrees_with_data():
