@@ -39,6 +39,24 @@ TIME, TEST, TEST_SLOPE, TRAIN, TRAIN_SLOPE = range(5)
 SOLVED, LOST, UNSETTLED = 0, 1, 2
 
 
+class Flow(NamedTuple):
+    """What is solved: the contour's directions and weights, the ridge, and the coefficients of the equations.
+
+    directions, weights: of genmem.theory.dynamics.talbot. noise: of `describe` there. lam, w, kinds, static, psi_p: of
+    genmem.theory.resolvent.Equations.
+    """
+
+    directions: np.ndarray
+    weights: np.ndarray
+    ridge: float
+    noise: np.ndarray
+    lam: np.ndarray
+    w: np.ndarray
+    kinds: np.ndarray
+    static: np.ndarray
+    psi_p: float
+
+
 class Workspace(NamedTuple):
     """What the evaluation of one point overwrites: the nodes' states, their rows and the vectors 1/D."""
 
@@ -48,14 +66,14 @@ class Workspace(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def losses(s_from, s, x_from, work, wanted, problem):
+def losses(s_from, s, x_from, work, wanted, flow):
     """Sums at scale s = 1 / (c tau), carried there from the solutions x_from at s_from.
 
     Returns (test, slope, half, half_slope, inverse, inverse_slope, worst): L_test - 1 and its derivative by log(tau)
     (if `wanted`), the penalised L_train - 1 of half the time, sum_j q_j T1 / (z_j + ridge), which the penalty needs,
     both with their derivatives, and the worst Newton step.
     """
-    directions, weights, ridge, noise, lam, w, kinds, static, psi_p = problem
+    directions, weights, ridge, noise, lam, w, kinds, static, psi_p = flow
     worst = half = half_slope = inverse = inverse_slope = first = first_slope = 0.0
     for j in range(directions.size):
         for i in range(work.x.shape[1]):
@@ -83,15 +101,15 @@ def losses(s_from, s, x_from, work, wanted, problem):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def evaluate(at, origin, x_from, work, with_train, problem, out):
+def evaluate(at, origin, x_from, work, with_train, flow, out):
     """Fill `out`, a sweep's point, at log(c tau) = `at` from the solutions x_from at `origin`; nan if they are lost."""
     s_from, s = np.exp(-origin), np.exp(-at)
-    test, slope, _, _, inverse, inverse_slope, worst = losses(s_from, s, x_from, work, True, problem)
+    test, slope, _, _, inverse, inverse_slope, worst = losses(s_from, s, x_from, work, True, flow)
     out[TIME], out[TEST], out[TEST_SLOPE] = at, test, slope
     if with_train:
-        _, _, half, half_slope, twice, twice_slope, left = losses(s_from, 0.5 * s, x_from, work, False, problem)
+        _, _, half, half_slope, twice, twice_slope, left = losses(s_from, 0.5 * s, x_from, work, False, flow)
         worst = max(worst, left)
-        set_train(half, half_slope, inverse, inverse_slope, twice, twice_slope, problem[2], out)
+        set_train(half, half_slope, inverse, inverse_slope, twice, twice_slope, flow.ridge, out)
     if not np.isfinite(worst):
         out[:] = np.nan
 
@@ -112,7 +130,7 @@ def height(kind, level, row):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def root(kind, level, turning, left, right, origin, x_from, work, problem, out):
+def root(kind, level, turning, left, right, origin, x_from, work, flow, out):
     """Fill `out` with the point between `left` and `right` where the height, or if `turning` its slope, is zero.
 
     Newton's method for the height, the Illinois rule for the slope, both kept inside the bracket. x_from: the solutions
@@ -128,7 +146,7 @@ def root(kind, level, turning, left, right, origin, x_from, work, problem, out):
     for _ in range(80):
         if not low <= at <= high:
             at = 0.5 * (low + high)
-        evaluate(at, origin, x_from, work, kind == PARTED, problem, out)
+        evaluate(at, origin, x_from, work, kind == PARTED, flow, out)
         value, slope = height(kind, level, out)
         if turning:
             value = slope
@@ -155,7 +173,7 @@ def root(kind, level, turning, left, right, origin, x_from, work, problem, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def reached(kind, level, sign, first, start, points, last, xs, work, problem):
+def reached(kind, level, sign, first, start, points, last, xs, work, flow):
     """log(c tau) where sign * height first reaches zero at or after the point `first`; inf if it never does.
 
     `first` lies between the sweep's points `start` and start + 1; `last`: the last point that is used.
@@ -172,18 +190,18 @@ def reached(kind, level, sign, first, start, points, last, xs, work, problem):
             if not (sign * from_slope > 0.0 and sign * slope < 0.0 and reach > 0.0):
                 left[:] = right
                 continue
-            root(kind, level, True, left, right, points[k, TIME], xs[k], work, problem, turn)
+            root(kind, level, True, left, right, points[k, TIME], xs[k], work, flow, turn)
             if sign * height(kind, level, turn)[0] < 0.0:
                 left[:] = right
                 continue
             stop = turn
-        root(kind, level, False, left, stop, points[k, TIME], xs[k], work, problem, found)
+        root(kind, level, False, left, stop, points[k, TIME], xs[k], work, flow, found)
         return found[TIME]
     return np.inf
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def lowest(points, last, xs, work, problem, bottom):
+def lowest(points, last, xs, work, flow, bottom):
     """Fill `bottom` with the least test loss of all points and between them; returns the point before it."""
     best = 0
     for k in range(1, last + 1):
@@ -197,7 +215,7 @@ def lowest(points, last, xs, work, problem, bottom):
         if left[TEST_SLOPE] < 0.0 <= right[TEST_SLOPE]:
             depth = STEP * max(-left[TEST_SLOPE], right[TEST_SLOPE])
             if min(left[TEST], right[TEST]) - depth < bottom[TEST]:
-                root(LEVEL, 0.0, True, left, right, left[TIME], xs[k], work, problem, trial)
+                root(LEVEL, 0.0, True, left, right, left[TIME], xs[k], work, flow, trial)
                 if not trial[TEST] >= bottom[TEST]:
                     bottom[:] = trial
                     before = k
@@ -225,9 +243,9 @@ def is_settled(points, k, best, limit, limit_train, floor, fractions):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(start, bound, limit, limit_train, floor, fractions, problem, xs, work, points):
+def sweep(start, bound, limit, limit_train, floor, fractions, flow, xs, work, points):
     """Fill the points from log(c tau) = start on until nothing more happens; returns (last, status)."""
-    directions, _, ridge, _, lam, w, kinds, static, psi_p = problem
+    directions, _, ridge, _, lam, w, kinds, static, psi_p = flow
     sums = np.empty((LONGEST, 4))
     if not np.isfinite(begin(directions, -ridge, np.exp(-start), bound, xs[0], lam, w, kinds, static, psi_p)):
         return 0, LOST
@@ -235,7 +253,7 @@ def sweep(start, bound, limit, limit_train, floor, fractions, problem, xs, work,
     for k in range(LONGEST):
         origin, at = start + max(k - 1, 0) * STEP, start + k * STEP
         test, slope, half, half_slope, inverse, inverse_slope, worst = losses(
-            np.exp(-origin), np.exp(-at), xs[max(k - 1, 0)], work, True, problem
+            np.exp(-origin), np.exp(-at), xs[max(k - 1, 0)], work, True, flow
         )
         if not np.isfinite(worst):
             return k, LOST
@@ -254,12 +272,12 @@ def sweep(start, bound, limit, limit_train, floor, fractions, problem, xs, work,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def closed_form_times(bound, floor, fractions, c, problem, out):
+def closed_form_times(bound, floor, fractions, c, flow, out):
     """Fill out = [gen, mem, gap, minimum, loss_min - 1]; returns the status. Times are in units of tau.
 
     floor: a test loss minus one for `gen`, or nan for the minimum. fractions: (gen, mem, gap).
     """
-    directions, _, ridge, noise, lam, w, kinds, static, psi_p = problem
+    directions, _, ridge, noise, lam, w, kinds, static, psi_p = flow
     nodes, size = directions.size, state_size(kinds)
     xs = np.empty((LONGEST, nodes, size), np.complex128)
     work = Workspace(
@@ -274,14 +292,14 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
     limit, limit_train = 2.0 * sums[0] + sums[1], sums[3] - ridge * square
     start = -np.log(20.0 * (bound + ridge))
     for _ in range(ATTEMPTS):
-        last, status = sweep(start, bound, limit, limit_train, floor, fractions, problem, xs, work, points)
+        last, status = sweep(start, bound, limit, limit_train, floor, fractions, flow, xs, work, points)
         if status == LOST:
             return LOST
         start -= np.log(EARLIER)
         if last == 0:
             # With little signal (small t, few copies) the loss falls only long before 1 / |U|.
             continue
-        before = lowest(points, last, xs, work, problem, bottom)
+        before = lowest(points, last, xs, work, flow, bottom)
         falling = limit <= bottom[TEST] + CONTOUR * max(1.0, -limit)
         if falling:
             bottom[TIME], bottom[TEST] = np.inf, min(limit, bottom[TEST])
@@ -297,10 +315,10 @@ def closed_form_times(bound, floor, fractions, c, problem, out):
         # The test loss never falls, as far as double precision can tell: there is no quality to reach or to lose.
         out[4] = 0.0
         return SOLVED
-    out[0] = reached(LEVEL, level_gen, -1.0, points[0], 0, points, last, xs, work, problem)
+    out[0] = reached(LEVEL, level_gen, -1.0, points[0], 0, points, last, xs, work, flow)
     if not falling:
-        out[1] = reached(LEVEL, level_mem, 1.0, bottom, before, points, last, xs, work, problem)
-    out[2] = reached(PARTED, level_gap, 1.0, points[0], 0, points, last - 2, xs, work, problem)
+        out[1] = reached(LEVEL, level_mem, 1.0, bottom, before, points, last, xs, work, flow)
+    out[2] = reached(PARTED, level_gap, 1.0, points[0], 0, points, last - 2, xs, work, flow)
     out[3] = bottom[TIME]
     out[:4] = np.exp(out[:4]) / c
     return LOST if np.isnan(out).any() else status

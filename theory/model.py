@@ -7,7 +7,7 @@ import numpy as np
 
 from genmem.shared.errors import InputError, SolverError, finite, known, times
 from genmem.theory.activations import GaussianConstants, gaussian_constants, resolve
-from genmem.theory.closed_form_times import LOST, SOLVED, closed_form_times
+from genmem.theory.closed_form_times import LOST, SOLVED, Flow, closed_form_times
 from genmem.theory.dynamics import march, talbot
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
@@ -167,7 +167,7 @@ class RandomFeatures(Problem):
         out = np.empty(5)
         status = closed_form_times(
             self.equations.norm_bound, self._floor(floor), np.array([fractions.gen, fractions.mem, fractions.gap]),
-            self.rate, (directions, weights, float(self.ridge), self._noise, *self._arrays), out,
+            self.rate, Flow(directions, weights, float(self.ridge), self._noise, *self._arrays), out,
         )
         if status != SOLVED:
             what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
