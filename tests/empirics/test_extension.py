@@ -10,7 +10,7 @@ from genmem.empirics.analysis.export import export
 from genmem.empirics.records import runs, store
 from genmem.empirics.records.overview import overview
 from genmem.empirics.training.loop import train
-from genmem.empirics.training.sweeps import run_all
+from genmem.empirics.training.sweeps import sweep
 from tests.empirics.small import SMALL
 from tests.empirics.test_training import Stopped, recorded, stop_at
 
@@ -121,7 +121,7 @@ def test_a_sweep_is_continued(tmp_path):
     seeds = [dataclasses.replace(SHORT, seed=seed) for seed in (0, 1)]
     for config in seeds:
         run(config, tmp_path)
-    records = run_all([dataclasses.replace(config, steps=25) for config in seeds], tmp_path, workers=1)
+    records = sweep([dataclasses.replace(config, steps=25) for config in seeds], tmp_path, workers=1)
     assert [record.facts["continued"]["at"] for record in records] == [20, 20]
     assert [record.steps[-1] for record in records] == [25, 25] and len(runs.find(tmp_path)) == 2
     assert np.isfinite(records[0].loss(0.1)[1]).all()
