@@ -233,10 +233,10 @@ def test_overlay_of_too_few_runs_is_refused(run, tmp_path):
 
 def test_an_interrupted_phase_diagram_is_taken_up_again(run, tmp_path, monkeypatch):
     """An interrupt leaves the rows, says so with exit code 130, and the same command ends with the whole diagram."""
-    from genmem.shared.resumable import PartialTable
+    from genmem.shared.resumable import ResumableRows
 
     out, line = tmp_path / "new" / "d.nc", f"phase-diagram --points 4 --out {tmp_path / 'new' / 'd.nc'}"
-    put = PartialTable.put
+    put = ResumableRows.put
 
     def interrupt(self, i, row):
         put(self, i, row)
@@ -244,7 +244,7 @@ def test_an_interrupted_phase_diagram_is_taken_up_again(run, tmp_path, monkeypat
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(PartialTable, "put", interrupt)
+        patch.setattr(ResumableRows, "put", interrupt)
         code, _, errors = run(*line.split())
         assert code == 130 and "goes on" in errors and not out.exists()
     rows = out.with_suffix(".rows.npz")

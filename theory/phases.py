@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from genmem.shared.errors import InputError, SolverError, known, numbers, positive
-from genmem.shared.resumable import PartialTable
+from genmem.shared.resumable import ResumableRows
 from genmem.theory.model import RandomFeatures
 from genmem.theory.timescales import Fractions
 
@@ -95,7 +95,7 @@ def phase_diagram(
         psi_n, psi_p, losses_at, t, tau, floor, fractions, corner.constants, corner.spectrum.eigenvalues,
         corner.spectrum.weights, corner.copies, corner.ridge,
     ]
-    table = PartialTable((psi_p.size, columns, psi_n.size + 1), settings, resume)
+    table = ResumableRows((psi_p.size, columns, psi_n.size + 1), settings, resume)
     missing = table.missing()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:

@@ -2,7 +2,7 @@
 
 Known are n, d, the number of features p, the diffusion time, the covariance of the data's whole pool, and the unit of
 time: tau = steps x learning rate / d^2, with momentum m the learning rate / (1 - m). Between the two stand the exact
-dynamics of finite networks, so that what they differ by is told apart:
+dynamics of finite networks, so that each cause of a difference is seen alone:
 
     trained     - on_images     the optimizer: finite learning rate, batches, drawn noise
     on_images   - on_gaussian   the data: these images and not Gaussian vectors of their covariance
@@ -27,7 +27,7 @@ _OUTLIER = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class BesidePrediction:
     """The losses of one run and of its prediction at the same training times.
 
     model: the problem of the theory. steps (K,): optimizer steps; tau (K,): the theory's time. train, test: losses by
@@ -56,7 +56,7 @@ class Comparison:
         return {f"{one} - {other}": float(np.abs(curves[one] - curves[other]).max()) for one, other in pairs}
 
 
-def compare(record: RunRecord, draws: int = _DRAWS) -> Comparison:
+def beside_prediction(record: RunRecord, draws: int = _DRAWS) -> BesidePrediction:
     """Set a run of the random-features network beside its prediction.
 
     draws: finite networks averaged in each simulation. Raises InputError for another network, an optimizer other than
@@ -88,11 +88,11 @@ def compare(record: RunRecord, draws: int = _DRAWS) -> Comparison:
     train = {"trained": measured_train} | {stage: curves.empirical for stage, curves in theory.items()}
     test = {"trained": measured_test} | {stage: curves.test for stage, curves in theory.items()}
     times = {stage: timescales_of_curves(tau, train[stage], test[stage], initial=1.0) for stage in STAGES}
-    return Comparison(record, model, d, steps, tau, train, test, times, *_shape_of(pool))
+    return BesidePrediction(record, model, d, steps, tau, train, test, times, *_shape_of(pool))
 
 
-def comparison_table(comparison: Comparison, rows: int = 12) -> str:
-    """Measured and predicted losses, the three times, and what parts the two, in words and numbers."""
+def comparison_table(comparison: BesidePrediction, rows: int = 12) -> str:
+    """Measured and predicted losses, the three times, and where the two differ, in words and numbers."""
     c = comparison
     m = c.model
     lines = [f"data {c.record.config.data}: n = {c.record.config.n}, d = {c.d}, p = {c.record.config.width}; "

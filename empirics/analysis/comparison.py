@@ -165,7 +165,7 @@ def without_parameters(record: RunRecord) -> list[Free]:
     A time agrees if the closed form's lies in the 95 % interval from resampling the run's images, widened to the time
     of simulated networks of the run's finite size.
     """
-    found = closed_form.compare(record)
+    found = closed_form.beside_prediction(record)
     per_step = found.tau[0] / found.steps[0]
     ends = time_intervals(record)
     rows = []

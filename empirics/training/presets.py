@@ -1,6 +1,6 @@
 """Sets of runs with a name: the demonstration, this project's own measurements, and the published protocols.
 
-A preset is a list of configs without repetition; which data sets and hours each needs is told in docs/experiments.md.
+A preset is a list of configs without repetition; which data sets and hours each needs is in docs/experiments.md.
 """
 
 import dataclasses

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from genmem.figures.explorer.plane import Plane, Regimes
+from genmem.figures.explorer.refined_regimes import RefinedRegimes, RegimesAtTime
 from genmem.shared.errors import known
 from genmem.theory import RandomFeatures, Spectrum
 from genmem.theory.density import feature_spectrum
@@ -108,9 +108,9 @@ class Calculation:
     def __init__(self):
         self._settings: Settings | None = None
         self._problem: Problem | None = None
-        self._regimes: Regimes | None = None
+        self._regimes: RefinedRegimes | None = None
 
-    def answer(self, settings: Settings) -> Iterator[Curves | Plane | Eigenvalues]:
+    def answer(self, settings: Settings) -> Iterator[Curves | RegimesAtTime | Eigenvalues]:
         """What these settings change, the fastest first. Raises InputError or SolverError, as theory does."""
         before, problem = self._settings, settings.problem()
         self._settings = None  # until all is answered
@@ -120,7 +120,7 @@ class Calculation:
         if moved:
             yield curves(model)
         if other:
-            self._problem, self._regimes = problem, Regimes(problem)
+            self._problem, self._regimes = problem, RefinedRegimes(problem)
         if other or settings.tau != before.tau:
             yield self._regimes.at(settings.tau)
         if moved:
@@ -132,6 +132,6 @@ class Calculation:
         """Whether `refine` has something to do."""
         return self._settings is not None and not self._regimes.finished
 
-    def refine(self) -> Plane | None:
+    def refine(self) -> RegimesAtTime | None:
         """A few points more of the phase diagram; the diagram if they complete a grid."""
         return self._regimes.at(self._settings.tau) if self._regimes.refine() else None

@@ -8,7 +8,7 @@ from bokeh.layouts import column
 from bokeh.models import CustomJSTickFormatter, Select, Slider, TextInput
 
 from genmem.figures.explorer.calculation import COVARIANCES, TAU, Settings
-from genmem.figures.explorer.plane import PSI
+from genmem.figures.explorer.refined_regimes import PSI
 from genmem.theory.activations import SIGMOIDS
 
 # Sliders of a logarithmic scale: the base.

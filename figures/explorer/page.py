@@ -12,8 +12,8 @@ from jinja2 import Template
 
 from genmem.figures.explorer.calculation import Calculation, Curves, Eigenvalues, Settings
 from genmem.figures.explorer.controls import Controls
-from genmem.figures.explorer.newest import Newest
-from genmem.figures.explorer.plane import Plane
+from genmem.figures.explorer.latest_request import LatestRequest
+from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.figures.explorer.plots import Losses, RegimesPlot, Score, SpectrumPlot
 from genmem.figures.explorer.runs import MeasuredRun
 from genmem.figures.pictures.phase_diagram import COLOURS
@@ -98,7 +98,7 @@ class Page:
             phases=[(name.replace("_", " "), COLOURS[name]) for name in PHASES[1:]], runs=bool(runs), **LOSS_COLOURS,
             mem=VERMILION, gen=GREEN,
         )  # fmt: skip
-        self._worker = Newest(self._answer, self._refine)
+        self._worker = LatestRequest(self._answer, self._refine)
         self._worker.start()
         document.on_session_destroyed(lambda _: self._worker.stop())
         if runs:
@@ -126,7 +126,7 @@ class Page:
         self._controls.set(run.settings)
         self._follow()
 
-    def _show(self, result: Curves | Plane | Eigenvalues | str) -> None:
+    def _show(self, result: Curves | RegimesAtTime | Eigenvalues | str) -> None:
         """Show what was calculated; a text tells why it could not be."""
         self._refusal.update(text=result if isinstance(result, str) else "", visible=isinstance(result, str))
         match result:
@@ -135,7 +135,7 @@ class Page:
                 self._losses.show(result)
                 self._score.show(result)
                 self._describe()
-            case Plane():
+            case RegimesAtTime():
                 self._regimes.show(result)
                 state = "" if result.finished else ", getting finer"
                 self._progress.text = f"phase diagram of {result.points} × {result.points} networks{state}"
@@ -172,7 +172,7 @@ class Page:
             self._post(finer)
         return True
 
-    def _post(self, result: Curves | Plane | Eigenvalues | str) -> None:
+    def _post(self, result: Curves | RegimesAtTime | Eigenvalues | str) -> None:
         self._document.add_next_tick_callback(partial(self._show, result))
 
 

@@ -8,7 +8,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, Label, LinearColorMapp
 from bokeh.plotting import figure
 
 from genmem.figures.explorer.calculation import TAU, TRAINING_TIMES, Curves, Eigenvalues
-from genmem.figures.explorer.plane import PSI, Plane
+from genmem.figures.explorer.refined_regimes import PSI, RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
 from genmem.figures.pictures.phase_diagram import COLOURS
 from genmem.figures.pictures.style import BLACK, BLUE, GREEN, GREY, LOSS_COLOURS, TIME_COLOURS, VERMILION
@@ -170,7 +170,7 @@ class RegimesPlot:
             "x", "y", source=self._network, marker="star", size=18, fill_color="white", line_color=BLACK, line_width=1.5
         )
 
-    def show(self, plane: Plane) -> None:
+    def show(self, plane: RegimesAtTime) -> None:
         self._phases.data = {"phase": [plane.phase]}
         self._lines.data = {"x": [x for _, x, _ in plane.contours], "y": [y for _, _, y in plane.contours]}
         middle = [(k, x[len(x) // 2], y[len(y) // 2]) for k, x, y in plane.contours if len(x) > 20]

@@ -25,7 +25,7 @@ from genmem.figures.pictures import (
     training,
     windows,
 )
-from genmem.figures.pictures.kept import kept
+from genmem.figures.pictures.cached import cached
 from genmem.shared.errors import InputError
 from genmem.theory.problem import Problem
 
@@ -113,10 +113,10 @@ def made(name: str, problem: Problem, records: Sequence["RunRecord"] | None, out
     path = out / f"{name}.nc"
     recipe: dict = {"figure": name}
     if isinstance(entry, Theory):
-        data = kept(path, recipe | {"problem": problem.inputs()}, lambda: entry.calculate(problem))
+        data = cached(path, recipe | {"problem": problem.inputs()}, lambda: entry.calculate(problem))
     elif records is None:
         raise InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")
     else:
         recipe["runs"] = {record.key: int(record.steps[-1]) for record in records if record.steps.size}
-        data = kept(path, recipe, lambda: entry.calculate(records))
+        data = cached(path, recipe, lambda: entry.calculate(records))
     return [path, *style.save_both(entry.build, data, out / name)]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray
 
 CAPTION = (
-    "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension after training "
+    "What a network of ψ_p hidden units per dimension does with ψ_n training points per dimension after training "
     "for a time τ, in steps × learning rate / d². Thin lines: contours of the memorization time τ_mem. Thick line: "
     "the threshold n*(p), beyond which the network is too small to memorize however long it is trained."
 )

@@ -36,12 +36,12 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     import numpy as np
     import xarray
 
-    from genmem.empirics.analysis.closed_form import compare
+    from genmem.empirics.analysis.closed_form import beside_prediction
 
     runs = [record for record in records if record.config.is_theory]
     if not runs:
         raise InputError("runs must hold one of the network random-features, but none does")
-    found = compare(max(runs, key=lambda record: (record.steps[-1], record.key)))
+    found = beside_prediction(max(runs, key=lambda record: (record.steps[-1], record.key)))
     stages = list(_STAGES)
     stacked = {split: np.array([getattr(found, split)[stage] for stage in stages]) for split in ("train", "test")}
     times = np.array([[getattr(found.times[stage], event) for event in _TIMES] for stage in stages])

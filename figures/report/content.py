@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from genmem.figures.pictures import style
 from genmem.figures.pictures.catalogue import FIGURES, Measured, Theory, made
 from genmem.figures.pictures.histories import usable
-from genmem.figures.pictures.kept import provenance
-from genmem.figures.report import findings, tables
+from genmem.figures.pictures.cached import provenance
+from genmem.figures.report import sentences, tables
 from genmem.figures.report import page as report
 from genmem.figures.report.page import Picture, Section, Table
 from genmem.figures.report.predictions import load
@@ -48,7 +48,7 @@ def write_report(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
         if out.resolve() in path.resolve().parents:
             raise InputError(f"out must not be a folder that holds a source, but '{out}' holds '{path}'")
     out.mkdir(parents=True, exist_ok=True)
-    sections = [Section("The times", findings.DEFINITIONS)]
+    sections = [Section("The times", sentences.DEFINITIONS)]
     if folders and not records:
         sections.append(Section("Measured", [f"No run was found in {_and(map(str, folders))}."]))
     for label, runs in by_data(records).items():
@@ -122,7 +122,7 @@ def measured(label: str, records: Sequence["RunRecord"], out: Path) -> list[Sect
 
 
 def predictions(loaded, out: Path) -> Section:
-    """The data files as figures with their findings. loaded: path, data and kind of each."""
+    """The data files as figures with their sentences. loaded: path, data and kind of each."""
     sentences, pictures = [], []
     for number, (path, data, kind) in enumerate(loaded, start=1):
         sentences += kind.sentences(data)
@@ -194,7 +194,7 @@ def _counted(records: Sequence["RunRecord"]) -> str:
 def _observed(measurement) -> str:
     """How many of the times were seen."""
     parts = []
-    for event, symbol in findings.SYMBOLS.items():
+    for event, symbol in sentences.SYMBOLS.items():
         seen = sum(not getattr(run, event).censored for run in measurement.runs)
         parts.append(f"{symbol} in {seen}")
     return (
@@ -215,9 +215,9 @@ def _laws(label: str, measurement) -> Section:
 def _in_n(measurement) -> list[str]:
     """How each time grows with the number of images."""
     return [
-        f"The {findings.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval {fit.low:.2f} "
+        f"The {sentences.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval {fit.low:.2f} "
         f"to {fit.high:.2f}; {fit.runs} runs, {fit.censored} of them lower bounds)."
-        for event, symbol in findings.SYMBOLS.items()
+        for event, symbol in sentences.SYMBOLS.items()
         if math.isfinite((fit := measurement.exponents[event]).value)
     ]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genmem.figures.pictures.calculations import GridFlags, finite_network, regimes
-from genmem.figures.pictures.kept import kept
-from genmem.figures.report import findings
+from genmem.figures.pictures.cached import cached
+from genmem.figures.report import sentences
 from genmem.figures.report import page as report
 from genmem.figures.report.content import TITLE, drawn
 from genmem.shared.files import save_dataset
@@ -47,13 +47,13 @@ def run(out: Path, configs: Sequence["TrainConfig"], workers: int) -> Path:
     model = RandomFeatures.of(PROBLEM)
     print("six steps, at most ten minutes on two cores; if interrupted, the same command goes on where it stopped")
     with _step(1, "learning curves in closed form (the first time, half a minute to compile)"):
-        curves = kept(out / "learning_curves.nc", PROBLEM.sized_inputs(), lambda: prediction(model))
+        curves = cached(out / "learning_curves.nc", PROBLEM.sized_inputs(), lambda: prediction(model))
     with _step(2, "exact simulation of a finite network (about ten seconds)"):
         recipe = PROBLEM.sized_inputs() | {"d": SIMULATED_DIMENSION, "seed": 0}
-        simulation = kept(out / "simulation.nc", recipe, lambda: finite_network(model, SIMULATED_DIMENSION, 0))
+        simulation = cached(out / "simulation.nc", recipe, lambda: finite_network(model, SIMULATED_DIMENSION, 0))
     with _step(3, "phase diagram (about ten seconds)"):
         recipe = PROBLEM.inputs() | {"grid": asdict(GRID), "tau": PHASES_AT}
-        phases = kept(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
+        phases = cached(out / "phase_diagram.nc", recipe, lambda: regimes(PROBLEM, GRID, PHASES_AT, "minimum"))
     with _step(4, f"training {len(configs)} U-Nets on real images (about six minutes on two cores)"):
         records = sweep(configs, out / "runs", workers)
     with _step(5, "measured times over predicted ones"):
@@ -68,29 +68,29 @@ def write_report(out: Path, results: Results) -> Path:
     pictures = draw(out, results)
     overlay = results.overlay
     sections = [
-        report.Section("The times", findings.DEFINITIONS),
+        report.Section("The times", sentences.DEFINITIONS),
         report.Section(
             "What the theory predicts",
-            [findings.predicted(results.curves), *findings.phases(results.phases)],
+            [sentences.predicted(results.curves), *sentences.phases(results.phases)],
             [pictures["learning_curves"], pictures["phase_diagram"]],
         ),
-        report.Section("Is the theory right?", [findings.simulated(results.simulation)], [pictures["simulation"]]),
+        report.Section("Is the theory right?", [sentences.simulated(results.simulation)], [pictures["simulation"]]),
         report.Section(
             "What real networks do",
-            [findings.order(overlay)],
+            [sentences.order(overlay)],
             [pictures["training"]],
-            [report.Table("Times in optimizer steps; > s: not yet at step s", findings.measured_table(overlay))],
+            [report.Table("Times in optimizer steps; > s: not yet at step s", sentences.measured_table(overlay))],
         ),
         report.Section(
             "How far apart they are",
-            [*(findings.exponent(event, overlay) for event in overlay.event.values), findings.distance(overlay)],
+            [*(sentences.exponent(event, overlay) for event in overlay.event.values), sentences.distance(overlay)],
             [pictures["overlay"]],
-            [report.Table("Measured and predicted times in optimizer steps", findings.ratio_table(overlay))],
+            [report.Table("Measured and predicted times in optimizer steps", sentences.ratio_table(overlay))],
         ),
         report.Section("What memorization looks like", [], [pictures["samples"]]),
     ]
     page = out / "index.html"
-    report.write(page, report.render(TITLE, findings.summary(overlay), sections, findings.provenance(results.records)))
+    report.write(page, report.render(TITLE, sentences.summary(overlay), sections, sentences.provenance(results.records)))
     return page
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genmem.figures.pictures import learning_curves, overlay, phase_diagram, simulation
-from genmem.figures.pictures.kept import figure_of
-from genmem.figures.report import findings
+from genmem.figures.pictures.cached import figure_of
+from genmem.figures.report import sentences
 from genmem.shared.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,25 +31,25 @@ KINDS: dict[str, Kind] = {
         frozenset({"simulated_train", "simulated_test"}),
         "Prediction (lines) and the exact dynamics of one finite network (points).",
         simulation.build,
-        lambda data: [findings.simulated(data)],
+        lambda data: [sentences.simulated(data)],
     ),
     "learning_curves": Kind(
         frozenset({"train", "test", "score"}),
         "Predicted losses and score error against training time. Shaded: the window in which to stop.",
         learning_curves.build,
-        lambda data: [findings.predicted(data)],
+        lambda data: [sentences.predicted(data)],
     ),
     "phase_diagram": Kind(
         frozenset({"phase", "tau_mem"}),
-        "What a network of ψ_p hidden units per dimension has made of ψ_n training points per dimension.",
+        "What a network of ψ_p hidden units per dimension does with ψ_n training points per dimension.",
         phase_diagram.build,
-        findings.phases,
+        sentences.phases,
     ),
     "overlay": Kind(
         frozenset({"measured", "predicted"}),
         "Measured times (markers) over predicted ones (lines).",
         overlay.build,
-        findings.overlaid,
+        sentences.overlaid,
     ),
 }
 

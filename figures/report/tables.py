@@ -11,7 +11,7 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.overview import progress_of
 from genmem.empirics.tables.tables import joint_laws
 from genmem.empirics.training.plan import duration
-from genmem.figures.report.findings import SYMBOLS, percent, steps
+from genmem.figures.report.sentences import SYMBOLS, percent, steps
 
 if TYPE_CHECKING:
     from genmem.empirics.analysis.claims import Finding

@@ -31,14 +31,14 @@ def overlay(
     from genmem.figures.pictures import style
     from genmem.figures.pictures.comparison import compare
     from genmem.figures.pictures.overlay import build
-    from genmem.figures.report import findings
+    from genmem.figures.report import sentences
 
     records = find(runs)
     apart("out", out, [record.directory for record in records], "the run")
     data = compare(records, t, psi_p)
     save_dataset(data, out)
-    for table in (findings.measured_table(data), findings.ratio_table(data)):
-        print(findings.text_table(table) + "\n")
-    for sentence in findings.overlaid(data):
+    for table in (sentences.measured_table(data), sentences.ratio_table(data)):
+        print(sentences.text_table(table) + "\n")
+    for sentence in sentences.overlaid(data):
         print(sentence)
     print_written(out, *style.save(build(data), out))

@@ -37,7 +37,7 @@ def phase_diagram(
 
     from genmem.figures.pictures import style
     from genmem.figures.pictures.phase_diagram import build
-    from genmem.figures.report import findings
+    from genmem.figures.report import sentences
 
-    print("\n".join(findings.phases(diagram)))
+    print("\n".join(sentences.phases(diagram)))
     print_written(out, *style.save_both(build, diagram, out))

@@ -34,8 +34,8 @@ def simulate(network: NetworkFlags, d: int = 100, seed: int = 0, out: Path = Pat
 
     from genmem.figures.pictures import style
     from genmem.figures.pictures.simulation import build
-    from genmem.figures.report import findings
+    from genmem.figures.report import sentences
 
     print(as_table(data))
-    print(findings.simulated(data))
+    print(sentences.simulated(data))
     print_written(out, *style.save_both(build, data, out))

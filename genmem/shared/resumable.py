@@ -1,4 +1,4 @@
-"""A table that is filled row by row and survives an interruption."""
+"""Rows that are computed one by one and survive an interruption."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ from genmem.shared.files import written_whole
 SECONDS_BETWEEN_SAVES = 5.0
 
 
-class PartialTable:
+class ResumableRows:
     """Rows of floats, saved to `path` now and then; a new table of the same settings goes on from the file.
 
     shape: (rows, ...). settings: anything whose repr tells one computation from another. path: None keeps the rows in

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from genmem.empirics.analysis.closed_form import STAGES, compare, comparison_table
+from genmem.empirics.analysis.closed_form import STAGES, beside_prediction, comparison_table
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.training.loop import train
 from genmem.shared.errors import InputError
@@ -26,7 +26,7 @@ def record(tmp_path_factory):
 
 
 def test_the_trained_network_follows_the_closed_form(record):
-    found = compare(record)
+    found = beside_prediction(record)
     assert found.d == 64 and found.tau[-1] == pytest.approx(800 * 2000 / 64**2)
     assert (found.model.psi_n, found.model.psi_p) == (1, 2) and found.times["trained"].loss_initial == 1
     for split in ("train", "test"):
@@ -46,7 +46,7 @@ def test_the_trained_network_follows_the_closed_form(record):
 def test_momentum_is_a_larger_learning_rate(record, tmp_path):
     config = dataclasses.replace(CONFIG, momentum=0.75, learning_rate=500.0)
     with_momentum = train(config, tmp_path / "run")
-    found = compare(with_momentum, draws=1)
+    found = beside_prediction(with_momentum, draws=1)
     np.testing.assert_allclose(found.tau[-1], 800 * 2000 / 64**2)
     # Momentum needs 1/(1 - m) steps to come to speed.
     late = found.steps > 40
@@ -54,7 +54,7 @@ def test_momentum_is_a_larger_learning_rate(record, tmp_path):
 
 
 def test_the_table_names_each_stage_and_cause(record, monkeypatch, capsys):
-    text = comparison_table(compare(record, draws=1))
+    text = comparison_table(beside_prediction(record, draws=1))
     assert all(stage in text for stage in STAGES) and "nothing is fitted" in text and "kurtosis" in text
     genmem("closed-form", record.directory, monkeypatch=monkeypatch)
     assert "on_images - on_gaussian" in capsys.readouterr().out
@@ -64,4 +64,4 @@ def test_the_table_names_each_stage_and_cause(record, monkeypatch, capsys):
 def test_runs_that_the_theory_is_not_about_are_refused(record, change):
     facts = record.facts | {"config": dataclasses.asdict(dataclasses.replace(CONFIG, **change))}
     with pytest.raises(InputError, match=f"with {next(iter(change))} "):
-        compare(dataclasses.replace(record, facts=facts))
+        beside_prediction(dataclasses.replace(record, facts=facts))

@@ -15,7 +15,7 @@ from genmem.figures.explorer.calculation import (
     covariance,
 )
 from genmem.figures.explorer.controls import Controls
-from genmem.figures.explorer.plane import Plane
+from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
 from tests.tolerances import SAME_NUMBER
@@ -34,20 +34,20 @@ def test_the_first_answer_is_the_theory():
     for name in ("train", "test", "score"):
         assert np.allclose(getattr(curves, name), getattr(expected, name), rtol=SAME_NUMBER)
     assert curves.times == model.timescales()
-    assert isinstance(plane, Plane)
+    assert isinstance(plane, RegimesAtTime)
     mass = sum(np.trapezoid(height / x, x) for x, height in eigenvalues.bulks) + sum(w for _, w in eigenvalues.atoms)
     assert abs(mass - 1) < 1e-3
 
 
 def test_only_what_changes_is_computed():
     calculation = Calculation()
-    assert kinds(calculation.answer(TWO_ATOMS)) == [Curves, Plane, Eigenvalues]
+    assert kinds(calculation.answer(TWO_ATOMS)) == [Curves, RegimesAtTime, Eigenvalues]
     assert kinds(calculation.answer(TWO_ATOMS)) == []
-    assert kinds(calculation.answer(replace(TWO_ATOMS, tau=10.0))) == [Plane]
+    assert kinds(calculation.answer(replace(TWO_ATOMS, tau=10.0))) == [RegimesAtTime]
     assert kinds(calculation.answer(replace(TWO_ATOMS, psi_n=5.0, tau=10.0))) == [Curves, Eigenvalues]
     # The slider of a covariance that is not chosen moves nothing.
     assert kinds(calculation.answer(replace(TWO_ATOMS, psi_n=5.0, tau=10.0, alpha=2.0))) == []
-    assert kinds(calculation.answer(replace(TWO_ATOMS, t=0.2))) == [Curves, Plane, Eigenvalues]
+    assert kinds(calculation.answer(replace(TWO_ATOMS, t=0.2))) == [Curves, RegimesAtTime, Eigenvalues]
 
 
 def test_a_moved_network_does_not_begin_the_diagram_anew():
@@ -68,7 +68,7 @@ def test_what_is_refused_leaves_the_next_answer_whole():
     assert kinds(calculation.answer(replace(TWO_ATOMS, psi_n=9.0))) == [Curves, Eigenvalues]
     with pytest.raises(InputError, match="t must be positive"):
         list(calculation.answer(replace(TWO_ATOMS, t=-1.0)))
-    assert kinds(calculation.answer(TWO_ATOMS)) == [Curves, Plane, Eigenvalues]
+    assert kinds(calculation.answer(TWO_ATOMS)) == [Curves, Eigenvalues]
 
 
 def test_covariances():

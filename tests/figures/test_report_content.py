@@ -13,7 +13,7 @@ from genmem.empirics.tables.tables import joint_laws
 from genmem.figures.pictures import catalogue
 from genmem.figures.report import content as report_content
 from genmem.figures.report import tables as report_tables
-from genmem.figures.report.findings import steps
+from genmem.figures.report.sentences import steps
 from genmem.shared.errors import InputError
 from genmem.shared.files import save_dataset
 from genmem.theory.problem import Problem

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genmem.shared.errors import InputError
-from genmem.shared.resumable import PartialTable
+from genmem.shared.resumable import ResumableRows
 from genmem.theory import RandomFeatures, Spectrum, phase_diagram
 from genmem.theory.phases import PHASES, classify
 
@@ -81,7 +81,7 @@ def test_losses_copies_and_ridge_are_the_models():
 def test_an_interrupted_diagram_goes_on_where_it_was(tmp_path, monkeypatch):
     axes, path = ([2, 8], [1, 2, 4, 8, 16, 32]), tmp_path / "rows.npz"
     whole = phase_diagram(*axes, 0.1)
-    put, count = PartialTable.put, []
+    put, count = ResumableRows.put, []
 
     def interrupted(self, i, row):
         put(self, i, row)
@@ -89,7 +89,7 @@ def test_an_interrupted_diagram_goes_on_where_it_was(tmp_path, monkeypatch):
         if len(count) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(PartialTable, "put", interrupted)
+    monkeypatch.setattr(ResumableRows, "put", interrupted)
     with pytest.raises(KeyboardInterrupt):
         phase_diagram(*axes, 0.1, resume=path)
     assert path.exists()

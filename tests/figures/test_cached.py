@@ -3,7 +3,7 @@
 import pytest
 import xarray
 
-from genmem.figures.pictures.kept import kept
+from genmem.figures.pictures.cached import cached
 from tests.figures import made
 
 
@@ -21,8 +21,8 @@ def counted():
 
 def test_a_finished_piece_is_not_computed_again(tmp_path, counted):
     path = tmp_path / "piece.nc"
-    first = kept(path, {"psi_n": 8}, counted)
-    second = kept(path, {"psi_n": 8}, counted)
+    first = cached(path, {"psi_n": 8}, counted)
+    second = cached(path, {"psi_n": 8}, counted)
     assert counted.calls == 1
     xarray.testing.assert_equal(first, second)
     assert second.attrs["tau_mem"] == 800
@@ -30,18 +30,18 @@ def test_a_finished_piece_is_not_computed_again(tmp_path, counted):
 
 def test_a_piece_of_another_recipe_is_computed_anew(tmp_path, counted):
     path = tmp_path / "piece.nc"
-    kept(path, {"psi_n": 8}, counted)
-    kept(path, {"psi_n": 16}, counted)
-    kept(path, {"psi_n": 16}, counted)
+    cached(path, {"psi_n": 8}, counted)
+    cached(path, {"psi_n": 16}, counted)
+    cached(path, {"psi_n": 16}, counted)
     assert counted.calls == 2
 
 
 @pytest.mark.parametrize("keep", [0, 100, 5000])
 def test_a_damaged_piece_is_computed_anew(tmp_path, counted, keep):
     path = tmp_path / "piece.nc"
-    kept(path, {}, counted)
+    cached(path, {}, counted)
     path.write_bytes(path.read_bytes()[:keep])
-    kept(path, {}, counted)
+    cached(path, {}, counted)
     assert counted.calls == 2 and xarray.load_dataset(path).tau.size == 96
 
 
@@ -50,5 +50,5 @@ def test_an_interrupted_computation_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept(tmp_path / "piece.nc", {}, interrupted)
+        cached(tmp_path / "piece.nc", {}, interrupted)
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LIBRARIES = ("genmem", "numpy", "scipy", "numba", "xarray")
 
 
-def kept(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "xarray.Dataset":
+def cached(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "xarray.Dataset":
     """The Dataset in `path` if it was made by the same recipe, else a new one, saved there with its provenance."""
     import xarray
 
@@ -32,7 +32,7 @@ def kept(path: Path, recipe: dict, compute: Callable[[], "xarray.Dataset"]) -> "
 
 
 def figure_of(data: "xarray.Dataset") -> str | None:
-    """The figure of the catalogue that kept data are behind, if they say so."""
+    """The figure of the catalogue that data are behind, if they say so."""
     return json.loads(data.attrs.get("recipe", "{}")).get("figure")
 
 

@@ -1,17 +1,17 @@
-"""Only the newest request counts, and there is time for other work when there is none."""
+"""Only the latest request counts, and there is time for other work when there is none."""
 
 import threading
 
 import pytest
 
-from genmem.figures.explorer.newest import Newest
+from genmem.figures.explorer.latest_request import LatestRequest
 
 
 @pytest.fixture
 def slow():
     """A worker whose answers wait until they are let go; it keeps what it was asked and how often it was idle."""
 
-    class Slow(Newest):
+    class Slow(LatestRequest):
         def __init__(self):
             super().__init__(self.work, self.rest)
             self.answered, self.rests = [], 0
@@ -37,7 +37,7 @@ def slow():
     assert not worker.is_alive()
 
 
-def test_what_came_meanwhile_is_skipped_but_for_the_newest(slow):
+def test_what_came_meanwhile_is_skipped_but_for_the_latest(slow):
     slow.ask(0)
     assert slow.begun.wait(5)
     for request in range(1, 8):

@@ -18,7 +18,7 @@ LEVELS = (5, 9, 17, 33)
 PIXELS = 240
 
 
-class Regimes:
+class RefinedRegimes:
     """tau_gen and tau_mem over the plane of psi_n and psi_p, from a coarse grid to ever finer ones.
 
     Neither jumps, but tau_mem is infinite beyond a threshold. So a third quantity is kept, which is smooth there: the
@@ -63,12 +63,12 @@ class Regimes:
         self._drawn = self._interpolate()
         return True
 
-    def at(self, tau: float) -> "Plane":
+    def at(self, tau: float) -> "RegimesAtTime":
         """The regimes at one training time, as far as they are computed."""
         gen, mem, contours = self._drawn
         psi = 2 ** centres()
         zero = interpolates(psi, psi[:, None], self.problem.copies, self.problem.ridge)
-        return Plane(classify(tau, gen, mem, zero), contours, self.points, self.finished)
+        return RegimesAtTime(classify(tau, gen, mem, zero), contours, self.points, self.finished)
 
     def _interpolate(self) -> tuple[np.ndarray, np.ndarray, list]:
         """tau_gen and tau_mem on PIXELS x PIXELS cells, nan where the equations could not be solved; the contours."""
@@ -86,7 +86,7 @@ class Regimes:
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class RegimesAtTime:
     """The regimes at one training time, as far as they are computed.
 
     phase: (PIXELS, PIXELS) codes into genmem.theory.phases.PHASES over psi_p and psi_n, -1 where nothing is known. contours:

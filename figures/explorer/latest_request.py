@@ -1,12 +1,12 @@
-"""A thread that always works on the newest request: what a page needs whose sliders move faster than it computes."""
+"""A thread that always works on the latest request: what a page needs whose sliders move faster than it computes."""
 
 from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Any
 
 
-class Newest(Thread):
-    """Answers the newest request; those that came before it meanwhile are skipped. Dies with the program.
+class LatestRequest(Thread):
+    """Answers the latest request; those that came before it meanwhile are skipped. Dies with the program.
 
     answer(request): works on one request to its end, and raises nothing. idle(): a small piece of work for the time
     without requests; called until it returns False.

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from genmem.figures.explorer.plane import LEVELS, PIXELS, PSI, Problem, Regimes, centres
+from genmem.figures.explorer.refined_regimes import LEVELS, PIXELS, PSI, RefinedRegimes, centres
 from genmem.theory import RandomFeatures
 from genmem.theory.phases import classify
+from genmem.theory.problem import Problem
 
 TAU = 1000.0
 PROBLEM = Problem()
 
 
-def refined(problem: Problem, points: int) -> Regimes:
-    regimes = Regimes(problem)
+def refined(problem: Problem, points: int) -> RefinedRegimes:
+    regimes = RefinedRegimes(problem)
     while regimes.points < points:
         regimes.refine()
     return regimes
@@ -55,8 +56,7 @@ def test_the_training_time_moves_the_phases_but_not_the_contours():
 
 
 def test_no_point_is_computed_twice(monkeypatch):
-    asked = []
-    plain = RandomFeatures.of
+    asked, plain = [], RandomFeatures.of
     monkeypatch.setattr(RandomFeatures, "of", lambda problem, *psi: asked.append(psi) or plain(problem, *psi))
     regimes = refined(PROBLEM, 9)
     assert len(asked) == len(set(asked)) == 81 and not regimes.finished
@@ -65,7 +65,7 @@ def test_no_point_is_computed_twice(monkeypatch):
 
 
 def test_refinement_comes_in_small_pieces_and_ends():
-    regimes = Regimes(PROBLEM)
+    regimes = RefinedRegimes(PROBLEM)
     pieces = 0
     while not regimes.finished:
         pieces += 1
