@@ -68,7 +68,7 @@ def main() -> None:
     moments = least_time(network.train_moments) + least_time(network.population_moments)
     u = network.train_moments()[0]
     decomposition = least_time(lambda: eigh(u, driver="evd", check_finite=False))
-    print(f"exact dynamics of one network, {TAU.size} times: {expected.describe()} (foreseen)")
+    print(f"exact dynamics of one network, {TAU.size} times: {expected.describe()} (predicted)")
     print(f"{'':58} {'seconds':>9} {'share':>6}")
     for label, spent in (
         ("all", whole),

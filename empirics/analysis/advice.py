@@ -1,4 +1,4 @@
-"""When to stop a run that was never made: the window [tau_gen, tau_mem] foreseen from pilots, and how well that works.
+"""When to stop a run that was never made: the window [tau_gen, tau_mem] predicted from pilots, and how well that works.
 
 Two predictors: the power law in n, W, B, eta of the pilots' own times (laws.fit_law), and the theory on the map fitted
 to them (mapping.py), which bends the law where n/d is small. Both give the predictive distribution of a new run: the
@@ -24,21 +24,22 @@ from genmem.empirics.analysis.mapping import (
     unreached,
 )
 from genmem.empirics.analysis.measure import RunTimes, measure
+from genmem.empirics.analysis.verdicts import disjoint
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError, finite, positive
 
 PREDICTORS = ("power law", "theory")
-# Which one foresaw the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power law
+# Which one predicted the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power law
 # goes on; tau_mem grows by less than the theory says.
 CHOSEN = {"gen": "theory", "mem": "power law"}
-# Times this factor beyond the largest n of the pilots were foreseen in the cross-validation on the recorded runs;
+# Times this factor beyond the largest n of the pilots were predicted in the cross-validation on the recorded runs;
 # nothing was beyond the widths, batch sizes and learning rates of the pilots.
 TESTED = 4.0
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class ForecastTime:
     """A time in optimizer steps: its median and the range of 95 % of new runs."""
 
     median: float
@@ -50,7 +51,7 @@ class Foreseen:
 class Advice:
     """When to stop a run at `setting` (W, B, eta) on n images. Times in optimizer steps.
 
-    foreseen: by event ("gen", "mem") and predictor, those that the pilots allow; chosen: the predictor that counts.
+    forecasts: by event ("gen", "mem") and predictor, those that the pilots allow; chosen: the predictor that counts.
     stop: with probability `risk` the run memorizes before this step. beyond: by which factor n, W, B, eta lie outside
     the pilots' ranges, 1 inside. copying: of the pilots whose samples are copies by the end, how many had memorized
     before; and the number of these pilots.
@@ -58,7 +59,7 @@ class Advice:
 
     n: float
     setting: dict[str, float]
-    foreseen: dict[str, dict[str, Foreseen]]
+    forecasts: dict[str, dict[str, ForecastTime]]
     chosen: dict[str, str]
     risk: float
     stop: float
@@ -66,13 +67,26 @@ class Advice:
     copying: tuple[int, int]
     fitted: Map | None
 
-    def time(self, event: str) -> Foreseen:
-        return self.foreseen[event][self.chosen[event]]
+    def time(self, event: str) -> ForecastTime:
+        return self.forecasts[event][self.chosen[event]]
+
+    @property
+    def contradictions(self) -> list[str]:
+        """The times of which the theory and the pilots' own power law give 95 % ranges that have nothing in common."""
+        found = []
+        for event, by_predictor in self.forecasts.items():
+            if len(by_predictor) == len(PREDICTORS):
+                ranges = {name: (time.low, time.high) for name, time in by_predictor.items()}
+                if disjoint(*ranges.values()):
+                    said = " and ".join(f"{low:,.0f} to {high:,.0f} ({name})" for name, (low, high) in ranges.items())
+                    found.append(f"theory and measurement contradict each other on tau_{event}: 95 % of new runs are at {said}, "
+                                 "so at most one of the two is right")
+        return found
 
     @property
     def warnings(self) -> list[str]:
-        """What to be told before following the advice."""
-        told = []
+        """What to know before following the advice, contradictions first."""
+        told = self.contradictions
         if self.beyond["n"] > TESTED:
             factor = self.beyond["n"]
             told.append(f"n lies a factor {factor:.3g} outside the pilots'; no more than {TESTED:g} was tested")
@@ -91,7 +105,7 @@ def advise(
     asked: dict[str, float] | None = None,
     risk: float = 0.05,
 ) -> Advice:
-    """The window of a new run on n images, foreseen from pilots, and the step by which it memorizes with a given risk.
+    """The window of a new run on n images, predicted from pilots, and the step by which it memorizes with a given risk.
 
     pilots: a folder of runs, their records, or their times. asked: values of W, B, eta; where missing, that of most
     pilots. t: diffusion time of the losses; by default the pilots' first. The stopping step is a quantile of tau_mem,
@@ -124,8 +138,8 @@ def advise(
                 f"pilots must show tau_{event} at two n at least, but too few ran that far"
             )
     chosen = {event: CHOSEN[event] if CHOSEN[event] in laws[event] else next(iter(laws[event])) for event in FITTED}
-    foreseen = {
-        event: {name: Foreseen(law.median, law.quantile(0.025), law.quantile(0.975)) for name, law in found.items()}
+    forecasts = {
+        event: {name: ForecastTime(law.median, law.quantile(0.025), law.quantile(0.975)) for name, law in found.items()}
         for event, found in laws.items()
     }
     values = {"n": [run.record.config.n for run in runs]}
@@ -133,7 +147,7 @@ def advise(
     beyond = {name: max(1.0, value / max(values[name]), min(values[name]) / value)
               for name, value in {"n": n, **target}.items()}
     stop = laws["mem"][chosen["mem"]].quantile(risk)
-    return Advice(n, target, foreseen, chosen, risk, stop, beyond, _copying(runs), fitted)
+    return Advice(n, target, forecasts, chosen, risk, stop, beyond, _copying(runs), fitted)
 
 
 def _times_of(pilots: Path | str | Sequence[RunRecord] | Sequence[RunTimes], t: float | None) -> Sequence[RunTimes]:
@@ -172,9 +186,9 @@ def power_law(runs: Sequence[RunTimes], event: str, n: float, target: dict[str, 
 
 @dataclass(frozen=True)
 class Trial:
-    """A time of a run that was foreseen from runs on fewer images, and what came. Times in optimizer steps.
+    """A time of a run that was predicted from runs on fewer images, and what came. Times in optimizer steps.
 
-    width: W of all runs, or None for runs of every width. largest: the most images among the runs it was foreseen from.
+    width: W of all runs, or None for runs of every width. largest: the most images among the runs it was predicted from.
     censored: the run ended before the event, at step `value`.
     """
 
@@ -196,13 +210,13 @@ class Trial:
 
 
 def cross_validate(runs: Sequence[RunTimes], t: float) -> list[Trial]:
-    """Foresee the runs on more than N images from those on at most N, for every N that leaves two sizes.
+    """Predict the runs on more than N images from those on at most N, for every N that leaves two sizes.
 
     Once for each width, from runs of this width, and once for all. Raises InputError if the runs have fewer than
     three sizes.
     """
     if len({run.record.config.n for run in runs}) < 3:
-        raise InputError("runs must have at least three n to foresee the largest from the smaller ones")
+        raise InputError("runs must have at least three n to predict the largest from the smaller ones")
     widths = sorted({run.record.config.width for run in runs})
     trials = []
     for width in [*widths, None] if len(widths) > 1 else [None]:

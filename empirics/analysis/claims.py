@@ -17,13 +17,11 @@ from genmem.empirics.analysis.fidelity import agreement, all_metrics
 from genmem.empirics.analysis.laws import fit_law, typical_times
 from genmem.empirics.analysis.measure import SETTING, RunTimes, memorization_rate, times_of
 from genmem.empirics.analysis.quality import Quality, double_descent, quality_of, with_scatter
+from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, NOT_TESTED, UNDECIDED, verdict_on
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.shared.errors import InputError
 
-AGREES, DISAGREES, UNDECIDED, NOT_TESTED = "agrees", "disagrees", "undecided", "not tested"
-# An exponent known to less than this tells a law from no law.
-_TELLING = 1.0
 # "Nearly equal" distances, as a ratio.
 _NEARLY = 1.1
 _FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
@@ -240,13 +238,6 @@ def _exponent(
     else:
         verdict = verdict_on(low, high, expected)
     return Finding(claim, claimed, label, value, low, high, fit.runs, fit.censored, verdict)
-
-
-def verdict_on(low: float, high: float, expected: float) -> str:
-    """What the interval of a measured exponent says about the expected one."""
-    if not low <= expected <= high:
-        return DISAGREES
-    return AGREES if high - low <= _TELLING else UNDECIDED
 
 
 def _collapse(runs: Sequence[_Measured]) -> Finding:

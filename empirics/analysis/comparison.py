@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.analysis import closed_form
-from genmem.empirics.analysis.claims import AGREES, DISAGREES, NOT_TESTED, Finding, find_all, verdict_on
+from genmem.empirics.analysis.claims import Finding, find_all
 from genmem.empirics.analysis.laws import Estimate, fit_law
 from genmem.empirics.analysis.mapping import FACTORS, PREDICTED, Map, map_of, setting
 from genmem.empirics.analysis.measure import RunTimes, measure, time_intervals
+from genmem.empirics.analysis.verdicts import NOT_TESTED, verdict_on
 from genmem.empirics.records.runs import RunRecord
 from genmem.theory.timescales import LAWS
 
@@ -124,7 +125,7 @@ def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
             predicted = _predicted(event, runs, fitted, varied) if factor == "n" else Estimate(*[math.nan] * 3)
             asymptotic = LAWS.get((event, factor), math.nan)
             verdicts = [
-                verdict_on(fit.low, fit.high, expected) if known and math.isfinite(expected) else NOT_TESTED
+                verdict_on(fit.low, fit.high, expected) if known else NOT_TESTED
                 for expected in (predicted.value, asymptotic)
             ]
             rows.append(ExponentRow(event, factor, measured, fit.runs, fit.censored, predicted, verdicts[0], asymptotic,
@@ -162,8 +163,8 @@ def residuals(runs: Sequence[RunTimes], fitted: Map) -> list[Residual]:
 def without_parameters(record: RunRecord) -> list[Free]:
     """The times of a random-features run beside the closed form's; InputError for runs that it is not about.
 
-    A time agrees if the closed form's lies in the 95 % interval from resampling the run's images, widened to the time
-    of simulated networks of the run's finite size.
+    The verdict is that of verdicts.verdict_on, on logarithms: of the 95 % interval from resampling the run's images,
+    widened to the time of simulated networks of the run's finite size.
     """
     found = closed_form.beside_prediction(record)
     per_step = found.tau[0] / found.steps[0]
@@ -172,9 +173,9 @@ def without_parameters(record: RunRecord) -> list[Free]:
     for event in PREDICTED:
         times = {stage: float(getattr(found.times[stage], event)) for stage in closed_form.STAGES}
         measured, finite, predicted = times["trained"], times["on_images"], times["closed_form"]
-        low, high = (float(end) * per_step for end in ends[event])
+        interval = tuple(float(end) * per_step for end in ends[event])
         known = math.isfinite(measured) or math.isfinite(predicted)
-        inside = min(low, finite) <= predicted <= max(high, finite)
-        verdict = (AGREES if inside else DISAGREES) if known else NOT_TESTED
-        rows.append(Free(record, event, measured, (low, high), finite, predicted, verdict))
+        low, high, expected = np.log([min(interval[0], finite), max(interval[1], finite), predicted]).tolist()
+        verdict = verdict_on(low, high, expected) if known else NOT_TESTED
+        rows.append(Free(record, event, measured, interval, finite, predicted, verdict))
     return rows

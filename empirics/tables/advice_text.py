@@ -17,36 +17,40 @@ def advice_text(advice: Advice, pilots: Sequence[RunTimes]) -> str:
     """The window, the step to stop at and what it rests on."""
     sizes = sorted({run.record.config.n for run in pilots})
     where = ", ".join(f"{name} = {value:g}" for name, value in advice.setting.items())
-    lines = [
+    # Before everything else: whoever reads on must know that the numbers below cannot all hold.
+    lines = [f"CONTRADICTION: {sentence}" for sentence in advice.contradictions]
+    lines += [
         f"pilots: {len(pilots)} runs on {pilots[0].record.config.data}, n = {', '.join(map(str, sizes))}",
         f"new run: n = {advice.n:g}, {where}",
         "",
         f"{'optimizer steps':<20} {'median':>8}   95 % of new runs",
     ]
     for event in FITTED:
-        for predictor, time in advice.foreseen[event].items():
+        for predictor, time in advice.forecasts[event].items():
             mark = "*" if predictor == advice.chosen[event] else " "
             lines.append(f"tau_{event} {mark}{predictor:<12} {_steps(time.median):>9}   {_range(time.low, time.high)}")
-    lines += ["* foresaw the recorded runs better (docs/advice.md), and counts", ""]
+    lines += ["* predicted the recorded runs better (docs/advice.md), and counts", ""]
     stop = _steps(math.floor(advice.stop))
     lines.append(f"stop at step {stop}: with probability {advice.risk:g} the run memorizes before.")
     after, shown = advice.copying
     if shown:
-        lines.append(f"Copies come later: of {shown} pilots that copy by the end, {after} memorized first.")
+        lines.append(f"Copies come later: of {shown} pilots whose samples hold copies by the end, {after} memorized first.")
     else:
         lines.append("No pilot ran until its samples were copies, so how much later copies come was not seen.")
     beyond = ", ".join(f"{name} by a factor {factor:.3g}" for name, factor in advice.beyond.items() if factor > 1)
     lines.append(f"extrapolated: {beyond}" if beyond else "extrapolated: nothing, the pilots enclose it")
-    return "\n".join(lines + [f"warning: {warning}" for warning in advice.warnings])
+    warnings = [f"warning: {warning}" for warning in advice.warnings[len(advice.contradictions):]]
+    return "\n".join(lines + warnings)
 
 
 def advice_json(advice: Advice) -> str:
     """All fields of the advice; what never comes or has no bound is null."""
     values = {field.name: getattr(advice, field.name) for field in dataclasses.fields(advice) if field.name != "fitted"}
-    values["foreseen"] = {
+    values["forecasts"] = {
         event: {name: dataclasses.asdict(time) for name, time in found.items()}
-        for event, found in advice.foreseen.items()
+        for event, found in advice.forecasts.items()
     }
+    values["contradictions"] = advice.contradictions
     values["copying"] = dict(zip(("memorized_first", "copied"), advice.copying, strict=True))
     return json.dumps(finite_only(values | {"unit": "optimizer steps", "warnings": advice.warnings}), indent=1)
 
@@ -75,9 +79,9 @@ def theory_json(n: float, data: str, times: dict[str, float], steps_per_tau: flo
 
 
 def summaries(trials: Sequence[Trial]) -> list[dict]:
-    """Error and coverage by predictor, time, width and most images foreseen from; last, by predictor and time alone.
+    """Error and coverage by predictor, time, width and most images predicted from; last, by predictor and time alone.
 
-    error: typical factor between foreseen median and measured time, exp of the root mean square of its log, and bias,
+    error: typical factor between predicted median and measured time, exp of the root mean square of its log, and bias,
     of its mean, over the times that were measured. covered: how many of these lie in their 95 % interval. contradicted:
     how many of the others ended later than it.
     """
@@ -114,7 +118,7 @@ def _summary(trials: Sequence[Trial]) -> dict:
 def trials_table(trials: Sequence[Trial]) -> str:
     """The summaries as a Markdown table."""
     lines = [
-        "| time | predictor | W | foreseen from n ≤ | measured | error | bias | 95 % interval | covered | censored, "
+        "| time | predictor | W | predicted from n ≤ | measured | error | bias | 95 % interval | covered | censored, "
         "contradicted |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -126,7 +130,7 @@ def trials_table(trials: Sequence[Trial]) -> str:
                      f"{row['censored']}, {row['contradicted']} |")
     lines += [
         "",
-        "error: typical factor between foreseen and measured; bias: measured / foreseen; interval: half its width,",
+        "error: typical factor between predicted and measured; bias: measured / predicted; interval: half its width,",
         "median; covered: measured times inside it; censored: ended before the event, contradicted: after it.",
     ]
     return "\n".join(lines)

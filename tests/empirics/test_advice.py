@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genmem.empirics.analysis.advice import advise, cross_validate, from_theory
+from genmem.empirics.analysis.advice import ForecastTime, advise, cross_validate, from_theory
 from genmem.empirics.analysis.mapping import FACTORS, images_of, predicted_times
 from genmem.empirics.analysis.measure import RunTimes, Time
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
-from genmem.empirics.tables.advice_text import summaries, trials_json, trials_table
+from genmem.empirics.tables.advice_text import advice_json, advice_text, summaries, trials_json, trials_table
 from genmem.shared.errors import InputError
 from tests import tolerances
 from tests.empirics.test_commands import genmem
@@ -50,7 +50,7 @@ def given():
     return advise(pilots(), 512, T, {"W": 16})
 
 
-def test_the_power_law_foresees_as_least_squares_does(given):
+def test_the_power_law_predicts_as_least_squares_does(given):
     runs = pilots()
     configs = [run.record.config for run in runs]
     x = np.column_stack([np.ones(len(runs)), np.log([c.n for c in configs]), np.log([c.width for c in configs])])
@@ -59,22 +59,22 @@ def test_the_power_law_foresees_as_least_squares_does(given):
     freedom = len(y) - 3
     error = math.sqrt(squares[0] / freedom * (1 + target @ np.linalg.inv(x.T @ x) @ target))
     low, high, risk = (math.exp(target @ best + stats.t.ppf(q, freedom) * error) for q in (0.025, 0.975, 0.05))
-    time = given.foreseen["mem"]["power law"]
+    time = given.forecasts["mem"]["power law"]
     assert (time.low, time.high, given.stop) == pytest.approx((low, high, risk), rel=tolerances.LAWS_NELDER_MEAD)
     assert time.low < 320 * 512 / 16 < time.high and given.chosen["mem"] == "power law"
 
 
-def test_the_theory_foresees_a_time_that_levels_off_where_the_power_law_does_not(given):
+def test_the_theory_predicts_a_time_that_levels_off_where_the_power_law_does_not(given):
     d, spectrum = images_of(TrainConfig())
     truth = 5 / 16 * predicted_times(512 / d, 32.0, T, spectrum)[0]
-    theory, law = (given.foreseen["gen"][name] for name in ("theory", "power law"))
+    theory, law = (given.forecasts["gen"][name] for name in ("theory", "power law"))
     assert theory.low < truth < theory.high and given.chosen["gen"] == "theory"
     assert abs(math.log(theory.median / truth)) < abs(math.log(law.median / truth))
 
 
 def test_the_stopping_step_grows_with_the_risk_and_is_the_median_at_one_half(given):
     stops = [advise(pilots(), 512, T, {"W": 16}, risk).stop for risk in (0.01, 0.5)]
-    assert stops[0] < given.stop < stops[1] == pytest.approx(given.foreseen["mem"]["power law"].median)
+    assert stops[0] < given.stop < stops[1] == pytest.approx(given.forecasts["mem"]["power law"].median)
 
 
 def test_what_is_extrapolated_is_told(given):
@@ -88,13 +88,26 @@ def test_what_is_extrapolated_is_told(given):
     assert any("may not have generalized" in text for text in early.warnings)
 
 
+def test_a_theory_and_a_measurement_that_exclude_each_other_are_said_to_first(given):
+    assert given.contradictions == []
+    apart = {"theory": ForecastTime(900.0, 800.0, 1000.0), "power law": ForecastTime(3000.0, 1001.0, 4000.0)}
+    torn = dataclasses.replace(given, forecasts=given.forecasts | {"mem": apart})
+    (sentence,) = torn.contradictions
+    assert "tau_mem" in sentence and "800 to 1,000 (theory) and 1,001 to 4,000 (power law)" in sentence
+    text = advice_text(torn, pilots())
+    assert text.startswith("CONTRADICTION: theory and measurement") and text.count("contradict") == 1
+    assert torn.warnings[0] == sentence and json.loads(advice_json(torn))["contradictions"] == [sentence]
+    touching = apart | {"theory": ForecastTime(900.0, 800.0, 1001.0)}
+    assert dataclasses.replace(given, forecasts={"mem": touching}).contradictions == []
+
+
 def test_censored_pilots_stay_in():
     cut = pilots(spread=0.3, end=2500)
     assert sum(run.mem.censored for run in cut) > 4
-    time = advise(cut, 512, T, {"W": 16}).foreseen["mem"]["power law"]
+    time = advise(cut, 512, T, {"W": 16}).forecasts["mem"]["power law"]
     assert time.low < 320 * 512 / 16 < time.high
     # Without the censored ones, long times would be missing.
-    kept = advise([run for run in cut if not run.mem.censored], 512, T, {"W": 16}).foreseen["mem"]["power law"]
+    kept = advise([run for run in cut if not run.mem.censored], 512, T, {"W": 16}).forecasts["mem"]["power law"]
     assert kept.median < time.median
 
 
@@ -117,14 +130,14 @@ def test_pilots_that_cannot_tell_are_refused(change, sentence):
         advise(arguments["runs"], arguments["n"], T, arguments["asked"], arguments["risk"])
 
 
-def test_cross_validation_foresees_only_from_fewer_images():
+def test_cross_validation_predicts_only_from_fewer_images():
     trials = cross_validate(pilots(sizes=(32, 64, 128)), T)
     assert {(trial.largest, trial.run.record.config.n) for trial in trials} == {(64, 128)}
     assert {trial.width for trial in trials} == {8, 16, None}
     mem = [trial for trial in trials if (trial.event, trial.predictor, trial.width) == ("mem", "power law", None)]
     held_out = [run for run in pilots() if run.record.config.n < 128]
     for trial in mem:
-        again = advise(held_out, 128, T, {"W": trial.run.record.config.width}).foreseen["mem"]["power law"]
+        again = advise(held_out, 128, T, {"W": trial.run.record.config.width}).forecasts["mem"]["power law"]
         assert (trial.median, trial.low, trial.high) == pytest.approx((again.median, again.low, again.high))
     assert sum(trial.contradicted for trial in mem) <= 1
     wrong = [dataclasses.replace(trial, value=5 * trial.value) for trial in mem]

@@ -312,7 +312,7 @@ def test_published_modes():
      (RandomFeatures(40, 1, 0.1), 100, 1000)],
     ids=["wide", "copies", "many points"],
 )
-def test_memory_is_foreseen(model, d, times):
+def test_memory_is_predicted(model, d, times):
     expected = cost(model, d, times=times)
     tau = np.geomspace(1, 1e3, times)
     tracemalloc.start()
@@ -324,7 +324,7 @@ def test_memory_is_foreseen(model, d, times):
 
 
 @pytest.mark.slow
-def test_time_is_foreseen():
+def test_time_is_predicted():
     import time
 
     model, best = RandomFeatures(4, 8, 0.1), np.inf
