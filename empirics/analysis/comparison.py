@@ -20,13 +20,16 @@ from genmem.empirics.analysis.verdicts import NOT_TESTED, verdict_on
 from genmem.empirics.records.runs import RunRecord
 from genmem.theory.timescales import LAWS
 
+_NONE = Estimate(math.nan, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class ExponentRow:
     """An exponent of a measured time, beside that of the predicted times of the same runs and that of the law.
 
-    predicted: nan where the theory has none (exponents in W are fitted with the map), with the range that psi_p's
-    interval leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided or not tested.
+    predicted: nan where the theory has none (exponents in W are fitted with the map, and it has no copies), with the
+    range that psi_p's interval leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided or
+    not tested.
     """
 
     event: str
@@ -108,12 +111,12 @@ def compare(records: Path | str | Sequence[RunRecord], t: float | None = None) -
 
 
 def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
-    """The exponents of tau_gen, tau_gap, tau_mem in n and, if it varies, W, fitted jointly with those in B and eta."""
+    """The exponents of tau_gen, tau_gap, tau_mem, tau_copy in n and, if it varies, W, jointly with those in B and eta."""
     columns = {"n": [run.record.config.n for run in runs]}
     columns |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
     varied = {name: values for name, values in columns.items() if len(set(values)) > 1}
     rows = []
-    for event in PREDICTED:
+    for event in (*PREDICTED, "copy"):
         times = [getattr(run, event) for run in runs]
         law = fit_law(varied, [time.value for time in times], [time.censored for time in times])
         for factor in ("n", "W"):
@@ -122,7 +125,7 @@ def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
             fit = law.exponents[factor]
             measured = Estimate(fit.value, fit.low, fit.high)
             known = not math.isnan(fit.value)
-            predicted = _predicted(event, runs, fitted, varied) if factor == "n" else Estimate(*[math.nan] * 3)
+            predicted = _predicted(event, runs, fitted, varied) if factor == "n" and event in PREDICTED else _NONE
             asymptotic = LAWS.get((event, factor), math.nan)
             verdicts = [
                 verdict_on(fit.low, fit.high, expected) if known else NOT_TESTED
@@ -145,7 +148,7 @@ def _predicted(event: str, runs: Sequence[RunTimes], fitted: Map, varied: dict[s
         if np.linalg.matrix_rank(x[finite]) == x.shape[1]:
             slopes.append(np.linalg.lstsq(x[finite], y[finite], rcond=None)[0][1 + list(varied).index("n")])
         elif not slopes:
-            return Estimate(*[math.nan] * 3)
+            return _NONE
     return Estimate(float(slopes[0]), float(min(slopes)), float(max(slopes)))
 
 

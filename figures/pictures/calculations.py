@@ -1,14 +1,14 @@
 """The data behind the theory's figures: the regimes over a grid, and one finite network beside its prediction."""
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from genmem.shared.errors import InputError, count, positive
 
 if TYPE_CHECKING:
-    import numpy
     import xarray
 
     from genmem.theory.model import RandomFeatures
@@ -17,39 +17,38 @@ if TYPE_CHECKING:
 Floor = Literal["minimum", "bayes"]
 
 
-@dataclass(frozen=True)
-class GridFlags:
-    """The grid of the phase diagram, log-spaced."""
+# The plane of a phase diagram, if no other is asked for: both psi from and to, and points along each axis.
+PSI = (0.25, 1024.0)
+GRID_POINTS = 60
 
-    psi_n: tuple[float, float] = (0.25, 1024.0)
-    """Smallest and largest number of training points per dimension, n / d."""
-    psi_p: tuple[float, float] = (0.25, 1024.0)
-    """Smallest and largest number of hidden units per dimension, p / d."""
-    points: int = 60
-    """Grid points along each axis."""
 
-    def axis(self, name: str) -> "numpy.ndarray":
-        """The points of the axis called psi_n or psi_p; InputError unless its ends are positive and increasing."""
-        import numpy as np
-
-        first, last = (positive(name, value) for value in getattr(self, name))
-        if not first < last:
-            raise InputError(f"{name} must be a smallest and a larger value, but {first:g} and {last:g} were given")
-        return np.geomspace(first, last, count("points", self.points, least=2))
+def axis(name: str, ends: tuple[float, float], points: int) -> np.ndarray:
+    """Log-spaced points of the axis called `name`; InputError unless its ends are positive and increasing."""
+    first, last = (positive(name, value) for value in ends)
+    if not first < last:
+        raise InputError(f"{name} must be a smallest and a larger value, but {first:g} and {last:g} were given")
+    return np.geomspace(first, last, count("points", points, least=2))
 
 
 def regimes(
-    problem: "Problem", grid: GridFlags, tau: float | tuple[float, ...], floor: Floor, resume: Path | None = None
+    problem: "Problem",
+    tau: float | tuple[float, ...],
+    psi_n: tuple[float, float] = PSI,
+    psi_p: tuple[float, float] = PSI,
+    points: int = GRID_POINTS,
+    floor: Floor = "minimum",
+    resume: Path | None = None,
 ) -> "xarray.Dataset":
     """The Dataset of theory.phase_diagram for this problem, with the phase at each training time tau.
 
-    resume: where the rows of an interrupted diagram are kept, and taken up again.
+    psi_n, psi_p: ends of the axes, log-spaced with `points` points. floor: what counts as generalization, the curve's
+    own minimum or the Bayes loss. resume: where the rows of an interrupted diagram are kept, and taken up again.
     """
     from genmem import theory
 
     return theory.phase_diagram(
-        grid.axis("psi_n"),
-        grid.axis("psi_p"),
+        axis("psi_n", psi_n, points),
+        axis("psi_p", psi_p, points),
         problem.t,
         activation=problem.activation,
         spectrum=problem.spectrum,

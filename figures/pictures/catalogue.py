@@ -15,7 +15,7 @@ from genmem.figures.pictures import (
     landscape,
     measured_windows,
     modes,
-    on_diagram,
+    overlay,
     phase_diagram,
     random_features,
     samples,
@@ -26,7 +26,8 @@ from genmem.figures.pictures import (
     windows,
 )
 from genmem.figures.pictures.cached import cached
-from genmem.shared.errors import InputError
+from genmem.shared.errors import InputError, known
+from genmem.shared.files import writable_folder
 from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ FIGURES: dict[str, Theory | Measured] = {
     "collapse": Measured(collapse.CAPTION, collapse.calculate, collapse.build),
     "samples": Measured(samples.CAPTION, samples.calculate, samples.build),
     "agreement": Measured(agreement.CAPTION, agreement.calculate, agreement.build),
-    "overlay": Measured(on_diagram.CAPTION, on_diagram.calculate, on_diagram.build),
+    "overlay": Measured(overlay.CAPTION, overlay.calculate, overlay.build),
     "random-features": Measured(random_features.CAPTION, random_features.calculate, random_features.build),
 }
 
@@ -111,12 +112,54 @@ def made(name: str, problem: Problem, records: Sequence["RunRecord"] | None, out
     """
     entry = FIGURES[name]
     path = out / f"{name}.nc"
-    recipe: dict = {"figure": name}
     if isinstance(entry, Theory):
-        data = cached(path, recipe | {"problem": problem.inputs()}, lambda: entry.calculate(problem))
+        data = cached(path, {"figure": name, "problem": problem.inputs()}, lambda: entry.calculate(problem))
     elif records is None:
-        raise InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")
+        raise _without_runs(name)
     else:
-        recipe["runs"] = {record.key: int(record.steps[-1]) for record in records if record.steps.size}
-        data = cached(path, recipe, lambda: entry.calculate(records))
+        data = cached(path, recipe_of(name, records), lambda: entry.calculate(records))
     return [path, *style.save_both(entry.build, data, out / name)]
+
+
+def recipe_of(name: str, records: Sequence["RunRecord"]) -> dict:
+    """What data of a figure of these runs are made from: they are computed again when it changes."""
+    return {"figure": name, "runs": {record.key: int(record.steps[-1]) for record in records if record.steps.size}}
+
+
+def figure(
+    name: str,
+    runs: "str | Path | Sequence[RunRecord] | None" = None,
+    problem: Problem = Problem(),
+    out: str | Path | None = None,
+    width: float = style.DOUBLE,
+) -> "Figure | list[Path]":
+    """One of the figures of `genmem figures`, by its name there: "windows", "phases", "overlay", ...
+
+    runs: for the figures of measured times, a folder of recorded runs or the runs (genmem.empirics.records.runs.find).
+    problem: what is learned, in the figures of the theory. out: a folder for the files.
+    Without `out`, returns the matplotlib Figure, `width` inches wide (one journal column is 3.4, two are 7.0), for a
+    notebook or further work. With it, writes NAME.nc with the data and NAME.pdf, .png, NAME-double.pdf, .png for one
+    column and for two, and returns their paths; data that the folder holds already are not computed again.
+    Raises InputError for an unknown name, or if the runs do not show what the figure is about.
+
+        from genmem import figure
+        figure("phases").savefig("phases.pdf")
+        figure("overlay", runs="out/runs", out="out/figures")
+    """
+    entry = FIGURES[known("name", name, FIGURES)]
+    records = None
+    if isinstance(entry, Measured) and runs is not None:
+        from genmem.empirics.records.runs import find
+
+        records = find(Path(runs)) if isinstance(runs, (str, Path)) else runs
+    if out is not None:
+        return made(name, problem, records, writable_folder("out", Path(out)))
+    if isinstance(entry, Theory):
+        return entry.build(entry.calculate(problem), width)
+    if records is None:
+        raise _without_runs(name)
+    return entry.build(entry.calculate(records), width)
+
+
+def _without_runs(name: str) -> InputError:
+    return InputError(f"runs must be given for the figure {name}, which shows measured times, but are not")

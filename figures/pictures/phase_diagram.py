@@ -38,15 +38,23 @@ COLOURS = {
     "architectural_regularization": "#A9CFE8",
     "benign_overfitting": "#C79AC0",
 }
+# The same hues, strong enough for a run's marker to stand out from a region of its own phase.
+STRONG = {
+    "no_generalization": "#8A8A8A",
+    "underfit": "#CDB400",
+    "generalization": "#3B957A",
+    "memorization": "#C4692A",
+    "architectural_regularization": "#4A8ABD",
+}
 FINE = 500
 
 
 def calculate(problem: Problem) -> "xarray.Dataset":
     """The diagram at three training times: about tau_gen of a large network, and 30 and 1000 times later."""
-    from genmem.figures.pictures.calculations import GridFlags, regimes
+    from genmem.figures.pictures.calculations import regimes
 
     start = 10.0 ** np.round(np.log10(RandomFeatures.of(problem, 64.0, 256.0).timescales().gen))
-    return regimes(problem, GridFlags(), (start, 30 * start, 1000 * start), "minimum")
+    return regimes(problem, (start, 30 * start, 1000 * start))
 
 
 @style.styled
@@ -61,7 +69,7 @@ def build(diagram: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     panels = figure.subplots(*((1, len(times)) if wide else (len(times), 1)), sharex=True, sharey=True, squeeze=False)
     present: set[str] = set()
     for axes, at in zip(panels.flat, times):
-        present |= _panel(axes, at)
+        present |= draw(axes, at)
     panels[-1, panels.shape[1] // 2].set_xlabel(r"training points per dimension, $\psi_n = n/d$")
     panels[panels.shape[0] // 2, 0].set_ylabel(r"hidden units per dimension, $\psi_p = p/d$")
     handles = [Patch(color=COLOURS[name], label=_label(name)) for name in PHASES if name in present]
@@ -72,8 +80,8 @@ def build(diagram: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, diagram: "xarray.Dataset") -> set[str]:
-    """Draw one training time; return the phases in it."""
+def draw(axes: Axes, diagram: "xarray.Dataset", letters: bool = True) -> set[str]:
+    """Draw one training time, by default with a letter in each phase; return the phases in it."""
     # Before the contours: their labels are placed by lengths on the page.
     axes.set(xscale="log", yscale="log")
     psi_n, psi_p, phase = refined(diagram)
@@ -97,7 +105,7 @@ def _panel(axes: Axes, diagram: "xarray.Dataset") -> set[str]:
     axes.set(xlim=(psi_n[0], psi_n[-1]), ylim=(psi_p[0], psi_p[-1]))
     axes.set_title(rf"$\tau$ = {style.decade(float(diagram.tau))}")
     present = {PHASES[code] for code in np.unique(phase) if code >= 0}
-    for name in present:
+    for name in present if letters else ():
         place = roomiest(phase == PHASES.index(name), exponent)
         if place is not None:
             axes.text(psi_n[place[1]], psi_p[place[0]], _label(name)[0], weight="bold", ha="center", va="center")

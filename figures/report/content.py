@@ -19,6 +19,8 @@ from genmem.figures.report.page import Picture, Section, Table
 from genmem.figures.report.predictions import load
 from genmem.shared.errors import InputError, SolverError
 from genmem.shared.files import apart
+from genmem.theory.model import RandomFeatures
+from genmem.theory.prediction import prediction
 from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:
@@ -35,32 +37,42 @@ def write_report(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
     """Make the figures and index.html in `out` from folders of runs and data files; from the theory alone without any.
 
     problem: what is learned, in the theory's figures. Figures whose data `out` holds already are drawn again but not
-    computed again. Returns the page's path. Raises InputError for a source that is neither.
+    computed again. Returns the page's path. Raises InputError for a source that is neither, or that `out` would overwrite.
     """
+    for path in sources:
+        # The page's own data files lie in `out` and below it, under names that a source may have.
+        if path.suffix == ".nc" and out.resolve() in path.resolve().parents:
+            raise InputError(f"out must not be a folder that holds a source, but '{out}' holds '{path}'")
+    return compose(sources, problem, out)
+
+
+def compose(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
+    """`write_report` for sources of which the caller knows that the page's own files have other names."""
     from genmem.empirics.records.runs import find
 
     files = [path for path in sources if path.suffix == ".nc"]
     folders = [path for path in sources if path.suffix != ".nc"]
     records = list({record.key: record for folder in folders for record in find(folder)}.values())
     apart("out", out, [record.directory for record in records], "the run")
-    for path in files:
-        # The page's own data files lie in `out` and below it, under names that a source may have.
-        if out.resolve() in path.resolve().parents:
-            raise InputError(f"out must not be a folder that holds a source, but '{out}' holds '{path}'")
     out.mkdir(parents=True, exist_ok=True)
-    sections = [Section("The times", sentences.DEFINITIONS)]
+    verdict, sections = [], [Section("The times", sentences.DEFINITIONS)]
     if folders and not records:
         sections.append(Section("Measured", [f"No run was found in {_and(map(str, folders))}."]))
     for label, runs in by_data(records).items():
-        sections += measured(label, runs, out / re.sub(r"\W+", "-", label))
+        found, parts = measured(label, runs, out / re.sub(r"\W+", "-", label))
+        verdict, sections = verdict + found, sections + parts
     loaded = [(path, *load(path)) for path in files]
     if loaded:
         sections.append(predictions(loaded, out))
     if not sources:
+        verdict.append(sentences.predicted(prediction(RandomFeatures.of(problem))))
         sections.append(theory(problem, out))
+    # Without a comparison on this page, the files' own sentences are all that it says.
+    verdict = verdict or [sentence for _, data, kind in loaded for sentence in kind.sentences(data)]
     sections.append(origin(records, sources, problem, out))
     page = out / "index.html"
-    report.write(page, report.render(TITLE, lead(records, files), sections, [f"Made by genmem: {provenance()}."]))
+    lines = [*lead(records, files), *verdict]
+    report.write(page, report.render(TITLE, lines, sections, [f"Made by genmem: {provenance()}."]))
     return page
 
 
@@ -96,8 +108,8 @@ def by_data(records: Sequence["RunRecord"]) -> dict[str, list["RunRecord"]]:
     return dict(groups)
 
 
-def measured(label: str, records: Sequence["RunRecord"], out: Path) -> list[Section]:
-    """Runs and times, figures, laws and published claims of the runs on one data set."""
+def measured(label: str, records: Sequence["RunRecord"], out: Path) -> tuple[list[str], list[Section]]:
+    """The runs on one data set: the verdict in a few sentences, and runs, times, figures, laws, theory and claims."""
     from genmem.empirics.analysis.measure import measure
 
     try:
@@ -105,30 +117,33 @@ def measured(label: str, records: Sequence["RunRecord"], out: Path) -> list[Sect
     except InputError:
         sentence = "None of them has two milestones without having diverged, so there are no times to show."
         table = Table(f"Runs on {label}", tables.run_rows(records, None))
-        return [Section(f"Measured on {label}", [_counted(records), sentence], tables=[table])]
+        return [], [Section(f"Measured on {label}", [_counted(records), sentence], tables=[table])]
     measurement = measure(shown)
     times = Table(
         f"Runs on {label}: times in optimizer steps; > s: not yet at step s", tables.run_rows(records, measurement)
     )
-    names = [name for name, entry in FIGURES.items() if isinstance(entry, Measured)]
+    names = [name for name, entry in FIGURES.items() if isinstance(entry, Measured) and name != "overlay"]
     pictures, left_out = catalogued(names, Problem(), shown, out)
-    return [
+    verdict, against = _against_theory(label, measurement, out)
+    return verdict, [
         Section(f"Measured on {label}", [_counted(records), _observed(measurement)], pictures, [times]),
         _laws(label, measurement),
-        _against_theory(label, measurement),
+        against,
         _claims(label, shown),
         *([Section(f"What the runs on {label} do not show", left_out)] if left_out else []),
     ]
 
 
 def predictions(loaded, out: Path) -> Section:
-    """The data files as figures with their sentences. loaded: path, data and kind of each."""
-    sentences, pictures = [], []
-    for number, (path, data, kind) in enumerate(loaded, start=1):
-        sentences += kind.sentences(data)
-        picture = drawn(f"prediction-{number}", kind.build, data, f"{path.name}: {kind.caption}", out)
+    """The data files as figures with what they say. loaded: path, data and kind of each."""
+    said, pictures, names = [], [], Counter()
+    for path, data, kind in loaded:
+        said += kind.sentences(data)
+        names[path.stem] += 1
+        name = path.stem if names[path.stem] == 1 else f"{path.stem}-{names[path.stem]}"
+        picture = drawn(name, kind.build, data, f"{path.name}: {kind.caption}", out)
         pictures.append(Picture(picture.path, picture.caption, picture.double, path))
-    return Section("Predicted", sentences, pictures)
+    return Section("Predicted", said, pictures)
 
 
 def theory(problem: Problem, out: Path) -> Section:
@@ -148,21 +163,21 @@ def origin(
     flags = [f"--{name} {getattr(problem, name)}" for name in ("t", "activation")
              if getattr(problem, name) != getattr(Problem(), name)]  # fmt: skip
     command = shlex.join(["genmem", "report", *map(str, sources), "--out", str(out)])
-    sentences = [f"This page: {' '.join([command, *flags])}"]
+    lines = [f"This page: {' '.join([command, *flags])}"]
     if not records:
-        return Section("Where this comes from", sentences)
+        return Section("Where this comes from", lines)
     for words, values in (
         ("Versions", Counter(", ".join(f"{k} {v}" for k, v in record.facts.get("versions", {}).items()) for record in records)),
         ("Commit", Counter(str(record.facts.get("git_commit") or "unknown") for record in records)),
         ("Device", Counter(f"{record.facts.get('device', 'unknown')}, {record.config.precision}" for record in records)),
     ):
-        sentences.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
+        lines.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
     hours = sum(record.wall_time for record in records) / 3600
-    sentences.append(f"Training and measuring took {hours:.1f} hours in all.")
-    sentences += [f"The preset {name} is among these runs: genmem sweep --preset {name}" for name in _presets(records)]
+    lines.append(f"Training and measuring took {hours:.1f} hours in all.")
+    lines += [f"The preset {name} is among these runs: genmem sweep --preset {name}" for name in _presets(records)]
     configs = [Table("The command of each run", tables.command_rows(records), folded=True)]
     texts = [{"run": r.key, "config": json.dumps(r.facts["config"])} for r in records]
-    return Section("Where this comes from", sentences, tables=[*configs, Table("The config of each run", texts, folded=True)])
+    return Section("Where this comes from", lines, tables=[*configs, Table("The config of each run", texts, folded=True)])
 
 
 def lead(records: Sequence["RunRecord"], files: Sequence[Path]) -> list[str]:
@@ -222,32 +237,31 @@ def _in_n(measurement) -> list[str]:
     ]
 
 
-def _against_theory(label: str, measurement) -> Section:
-    """Exponents beside the predicted ones and the map's parameters; for random features, times without a free parameter."""
-    from genmem.empirics.analysis.comparison import exponents, residuals, without_parameters
-    from genmem.empirics.analysis.mapping import map_of
-    from genmem.empirics.tables.comparison_text import interval
+def _against_theory(label: str, measurement, out: Path) -> tuple[list[str], Section]:
+    """The verdict, and the section of the overlay; for random features, times without a free parameter."""
+    import xarray
+
+    from genmem.empirics.analysis.comparison import without_parameters
 
     heading, runs = f"Theory against runs on {label}", measurement.lawful
-    config = runs[0].record.config
     try:
-        if config.is_theory:
+        if runs[0].record.config.is_theory:
             rows = tables.free_rows([row for run in runs for row in without_parameters(run.record)])
             sentence = "The closed form has no free parameter here. Finite networks: simulated, of the run's size."
-            return Section(heading, [sentence], tables=[Table("Times in units of τ", rows)])
-        fitted = map_of(runs, config.loss_times[0])
-        grown, apart = exponents(runs, fitted), residuals(runs, fitted)
+            return [], Section(heading, [sentence], tables=[Table("Times in units of τ", rows)])
     except (InputError, SolverError) as error:
-        return Section(heading, [f"They were not compared: {error}."])
-    powers = "".join(f"; steps per τ go as {name}^a with a = {interval(a)}" for name, a in fitted.powers.items())
-    sentences = [
-        f"Known: ψ_n = n/{fitted.d} and the covariance of the images. Fitted to {fitted.points} times τ_gen and τ_mem: ψ_p = "
-        f"{interval(fitted.psi_p)}, and {interval(fitted.steps_per_tau)} optimizer steps in one unit of τ{powers}.",
-        f"Measured and predicted times then differ by a factor of {fitted.residual_factor:.2f} (one standard deviation).",
-    ]
+        return [], Section(heading, [f"They were not compared: {error}."])
+    pictures, left_out = catalogued(["overlay"], Problem(), [run.record for run in runs], out)
+    if left_out:
+        return [], Section(heading, [f"They were not compared. {left_out[0]}"])
+    overlay = xarray.load_dataset(pictures[0].data, engine="h5netcdf")
     caption = "Exponents with 95 % intervals; of the theory, the range over the ψ_p that the runs allow"
-    times = Table("Each measured time beside the prediction", tables.residual_rows(apart), folded=True)
-    return Section(heading, sentences, tables=[Table(caption, tables.exponent_rows(grown)), times])
+    shown = [
+        Table("Measured and predicted times in optimizer steps, geometric means over runs", sentences.ratio_table(overlay)),
+        Table(caption, tables.exponent_rows(overlay)),
+        Table("Each measured time beside the prediction", tables.residual_rows(overlay), folded=True),
+    ]
+    return sentences.summary(overlay), Section(heading, sentences.overlaid(overlay), pictures, shown)
 
 
 def _claims(label: str, records: Sequence["RunRecord"]) -> Section:

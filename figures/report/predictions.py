@@ -25,8 +25,14 @@ class Kind:
     sentences: Callable[["xarray.Dataset"], Sequence[str]]
 
 
-# In this order: a simulation holds the curves too.
+# In this order: a simulation holds the curves too, and an overlay a phase diagram.
 KINDS: dict[str, Kind] = {
+    "overlay": Kind(
+        frozenset({"measured", "predicted", "line"}),
+        overlay.CAPTION,
+        overlay.build,
+        sentences.overlaid,
+    ),
     "simulation": Kind(
         frozenset({"simulated_train", "simulated_test"}),
         "Prediction (lines) and the exact dynamics of one finite network (points).",
@@ -45,12 +51,6 @@ KINDS: dict[str, Kind] = {
         phase_diagram.build,
         sentences.phases,
     ),
-    "overlay": Kind(
-        frozenset({"measured", "predicted"}),
-        "Measured times (markers) over predicted ones (lines).",
-        overlay.build,
-        sentences.overlaid,
-    ),
 }
 
 
@@ -67,7 +67,8 @@ def load(path: Path) -> tuple["xarray.Dataset", Kind]:
     name = figure_of(data)
     if name in FIGURES:
         entry = FIGURES[name]
-        return data, Kind(frozenset(), entry.caption, entry.build, lambda data: [])
+        said = next((kind.sentences for kind in KINDS.values() if kind.build is entry.build), lambda data: [])
+        return data, Kind(frozenset(), entry.caption, entry.build, said)
     for kind in KINDS.values():
         if kind.variables <= set(data.variables):
             return data, kind

@@ -1,21 +1,26 @@
 """The results in plain words: every number is computed from the data, and so is every verdict."""
 
+import json
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, UNDECIDED, verdict_on
 from genmem.theory.never import CAUSES
-from genmem.theory.timescales import LAWS
 
 if TYPE_CHECKING:
     import xarray
 
-    from genmem.empirics.records.runs import RunRecord
-
 SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
 NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
+
+FACTORS = {"n": "n", "W": "W", "B": "B", "eta": "η"}
+_VERDICTS = {
+    AGREES: "inside the interval: they agree",
+    UNDECIDED: "inside an interval that holds much else: undecided",
+    DISAGREES: "outside the interval: they disagree",
+}
 
 DEFINITIONS = (
     "Training lowers the loss on images that the model has never seen, the test loss, from its value at the start to a "
@@ -118,42 +123,48 @@ def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:
 
 
 def exponent(event: str, overlay: "xarray.Dataset") -> str:
-    """How a time grows with n, measured and predicted, and whether the two agree."""
-    here = overlay.sel(event=event)
-    measured, low, high = (float(here[name]) for name in ("exponent", "exponent_low", "exponent_high"))
-    theory = float(here.exponent_predicted)
+    """How a time grows with n, measured and predicted, and the verdict on the two."""
     name = f"{NAMES[event]} {SYMBOLS[event]}"
-    if not math.isfinite(measured):
+    here = overlay.sel(law=f"{event} n") if f"{event} n" in overlay.law.values else None
+    if here is None or not math.isfinite(here.exponent):
         return f"The {name} was observed at too few n for an exponent."
-    sentence = f"The {name} was measured to go as n^b with b = {measured:.2f} (95 % interval {low:.2f} to {high:.2f})"
+    measured, low, high = (float(here[name]) for name in ("exponent", "exponent_low", "exponent_high"))
+    theory, law = float(here.exponent_predicted), float(here.exponent_law)
+    sentence = f"The {name} was measured to go as n^b with b = {interval(measured, low, high)}"
     if not math.isfinite(theory):
         return sentence + "; the theory has no prediction for it."
-    sentence += f"; predicted: b = {theory:.2f}, "
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return sentence + "but the data set no finite interval, so nothing is tested."
-    if low <= theory <= high:
-        sentence += "inside the interval: they agree" + (", though the interval is wide." if high - low > 1 else ".")
-    else:
-        sentence += "outside the interval: they disagree."
-    law = LAWS.get((event, "n"))
-    if law is not None:
-        place = "inside" if low <= law <= high else "outside"
-        sentence += f" The law for many images and a much larger network, b = {law:g}, lies {place} the interval."
+    sentence += f"; predicted: b = {theory:.2f}, {_VERDICTS[verdict_on(low, high, theory)]}."
+    if math.isfinite(law):
+        place = _VERDICTS[verdict_on(low, high, law)]
+        sentence += f" The law for many images and a much larger network, b = {law:g}, lies {place}."
     return sentence
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """A number with its 95 % interval, of which an end may be open."""
+    ends = " to ".join(f"{end:.2f}" if math.isfinite(end) else "open" for end in (low, high))
+    return f"{value:.2f} (95 % interval {ends})"
 
 
 def distance(overlay: "xarray.Dataset") -> str:
     """What was fitted, and how far measured and predicted times are apart after it."""
-    attrs = overlay.attrs
+    attrs, powers = overlay.attrs, json.loads(overlay.attrs["powers"])
     edge = " The best ψ_p is the last one tried, so the data do not fix it." if attrs["psi_p_at_edge"] else ""
-    fitted, source = ("two numbers were", "fitted") if attrs["psi_p_fitted"] else ("one number was", "chosen")
+    low, high = (f"{end:.3g}" if 0 < end < math.inf else "open" for end in attrs["psi_p_interval"])
+    chosen = f"95 % interval {low} to {high}" if attrs["psi_p_fitted"] else "chosen"
+    grows = "".join(f"; this unit goes as {FACTORS[name]}^a with a = {interval(*power)}" for name, power in powers.items())
     return (
-        f"To lay the U-Net's steps over the theory's τ, {fitted} fitted to {attrs['points']} times (τ_gen and τ_mem of "
-        f"all runs): one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps, and "
-        f"ψ_p = {number(attrs['psi_p'])}, {source}, stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and the "
+        f"To lay the U-Net's steps over the theory's τ, {_fitted(overlay)} fitted to {attrs['points']} times (τ_gen and "
+        f"τ_mem of all runs): one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps{grows}; and "
+        f"ψ_p = {number(attrs['psi_p'])} ({chosen}) stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and the "
         f"covariance of the images. After this, measured and predicted times differ by a factor of "
         f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)." + edge
     )
+
+
+def _fitted(overlay: "xarray.Dataset") -> str:
+    count = 1 + int(overlay.attrs["psi_p_fitted"]) + len(json.loads(overlay.attrs["powers"]))
+    return "one number was" if count == 1 else f"{('two', 'three', 'four', 'five')[count - 2]} numbers were"
 
 
 def order(overlay: "xarray.Dataset") -> str:
@@ -173,40 +184,29 @@ def order(overlay: "xarray.Dataset") -> str:
 
 
 def summary(overlay: "xarray.Dataset") -> list[str]:
-    """The answer in two or three sentences, for someone who reads no further."""
-    sizes = np.unique(overlay.n)
-    sentences = [
-        "This page predicts in closed form when a diffusion model generalizes and when it memorizes, and measures both "
-        "times on U-Nets trained on real images.",
-    ]
-    for n in (sizes[0], sizes[-1]):
-        gen, mem = (_steps(*_mean_time(overlay, n, event)) for event in ("gen", "mem"))
-        sentences.append(f"On {n} images a U-Net generalized after {gen} optimizer steps and memorized after {mem}.")
-    fitted = 1 + overlay.attrs["psi_p_fitted"]
+    """The verdict in a few sentences, for someone who reads no further."""
+    attrs = overlay.attrs
+    # Of one network only: those of the map's reference, which most runs share.
+    same = [np.isclose(overlay[name].values, attrs[f"reference_{name}"]) for name in ("W", "B", "eta")]
+    network = overlay.isel(run=np.flatnonzero(np.all(same, axis=0)))
+    sizes = np.unique(network.n)
+    sentences = []
+    for n in np.unique([sizes[0], sizes[-1]]):
+        gen, mem = (_steps(*_mean_time(network.isel(run=network.n.values == n), event)) for event in ("gen", "mem"))
+        sentences.append(
+            f"On {n} images of {attrs['data']} a U-Net (W = {attrs['reference_W']:g}) generalized after {gen} optimizer "
+            f"steps and memorized after {mem}."
+        )
     sentences.append(
-        f"With {fitted} fitted {'numbers' if fitted > 1 else 'number'}, predicted and measured times differ by a factor "
-        f"of {overlay.attrs['residual_factor']:.2f} (one standard deviation)."
+        f"{_fitted(overlay).capitalize()} fitted; predicted and measured times then differ by a factor of "
+        f"{attrs['residual_factor']:.2f} (one standard deviation)."
     )
     return [*sentences, exponent("mem", overlay), exponent("gen", overlay)]
 
 
-def provenance(records: Sequence["RunRecord"]) -> list[str]:
-    """How the measured numbers came about."""
-    facts, config = records[0].facts, records[0].config
-    minutes = sum(record.wall_time for record in records) / 60
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    return [
-        f"Measured on {config.data}: U-Nets of base width {config.width} with {facts['parameters']:,} parameters, "
-        f"{config.optimizer} at learning rate {config.learning_rate:g}, batches of {config.batch_size}; "
-        f"{len(records)} runs, {minutes:.1f} processor minutes on {facts['device']}.",
-        f"Made by `genmem demo` with {versions}. The data behind each figure lie beside this page as NetCDF files and "
-        "in the folder of runs.",
-    ]
-
-
-def _mean_time(overlay: "xarray.Dataset", n: int, event: str) -> tuple[float, str]:
-    """Geometric mean of a measured time at n over its runs; and "> " if one of them ended before the event, else ""."""
-    here = overlay.isel(run=np.flatnonzero(overlay.n.values == n)).sel(event=event)
+def _mean_time(runs: "xarray.Dataset", event: str) -> tuple[float, str]:
+    """Geometric mean of a measured time over runs; and "> " if one of them ended before the event, else ""."""
+    here = runs.sel(event=event)
     return float(np.exp(np.log(here.measured).mean())), "> " if bool(here.censored.any()) else ""
 
 
@@ -214,34 +214,41 @@ def _steps(mean: float, bound: str) -> str:
     return ("more than " if bound else "") + steps(mean)
 
 
+def _varied(overlay: "xarray.Dataset") -> list[str]:
+    """n, and those of W, B, eta that the runs differ in."""
+    return ["n", *(name for name in ("W", "B", "eta") if np.unique(overlay[name]).size > 1)]
+
+
 def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
     """One row for each run: its times in optimizer steps, "> s" where the run ended at step s before the event."""
     rows = []
     for k in range(overlay.sizes["run"]):
         run = overlay.isel(run=k)
-        row = {"n": str(int(run.n)), "seed": str(int(run.seed))}
+        row = {FACTORS[name]: f"{float(run[name]):g}" for name in _varied(overlay)} | {"seed": str(int(run.seed))}
         for event in overlay.event.values:
             here = run.sel(event=event)
             row[SYMBOLS[event]] = ("> " if here.censored else "") + steps(float(here.measured))
-        row["copies"] = percent(float(run.f_mem))
+        row["copies"] = "–" if math.isnan(run.f_mem) else percent(float(run.f_mem))
         rows.append(row)
     return rows
 
 
 def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
-    """One row for each time and n: measured (geometric mean over its runs) and predicted, in optimizer steps."""
-    rows = []
+    """One row for each time and setting: measured (geometric mean over its runs) and predicted, in optimizer steps."""
+    names, rows = _varied(overlay), []
+    values = np.stack([overlay[name].values for name in names], axis=1)
     for event in ("gen", "gap", "mem"):
-        for n in np.unique(overlay.n):
-            mean, bound = _mean_time(overlay, n, event)
-            theory = float(overlay.predicted.sel(event=event, n_line=n))
+        for setting in np.unique(values, axis=0):
+            runs = overlay.isel(run=np.flatnonzero((values == setting).all(axis=1)))
+            mean, bound = _mean_time(runs, event)
+            theory = float(runs.predicted.sel(event=event)[0])
             rows.append(
-                {
-                    "time": SYMBOLS[event],
-                    "n": str(int(n)),
+                {"time": SYMBOLS[event]}
+                | {FACTORS[name]: f"{value:g}" for name, value in zip(names, setting, strict=True)}
+                | {
                     "measured": bound + steps(mean),
-                    "predicted": "never" if math.isnan(theory) else steps(theory),
-                    "ratio": "–" if math.isnan(theory) else bound + f"{mean / theory:.2f}",
+                    "predicted": steps(theory) if math.isfinite(theory) else "never",
+                    "ratio": bound + f"{mean / theory:.2f}" if math.isfinite(theory) else "–",
                 }
             )
     return rows

@@ -6,21 +6,24 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from genmem.empirics.analysis.mapping import PREDICTED
 from genmem.empirics.analysis.measure import Measurement, RunTimes, Time
+from genmem.empirics.analysis.verdicts import verdict_on
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.overview import progress_of
 from genmem.empirics.tables.tables import joint_laws
 from genmem.empirics.training.plan import duration
-from genmem.figures.report.sentences import SYMBOLS, percent, steps
+from genmem.figures.report.sentences import FACTORS, SYMBOLS, percent, steps
 
 if TYPE_CHECKING:
+    import xarray
+
     from genmem.empirics.analysis.claims import Finding
-    from genmem.empirics.analysis.comparison import ExponentRow, Free, Residual
-    from genmem.empirics.analysis.laws import Estimate, Exponent
+    from genmem.empirics.analysis.comparison import Free
+    from genmem.empirics.analysis.laws import Exponent
     from genmem.empirics.records.runs import RunRecord
 
 Rows = list[dict[str, str]]
-_FACTORS = {"n": "n", "W": "W", "B": "B", "eta": "η"}
 
 
 def run_rows(records: Sequence["RunRecord"], measurement: Measurement | None) -> Rows:
@@ -41,11 +44,11 @@ def run_rows(records: Sequence["RunRecord"], measurement: Measurement | None) ->
 def law_rows(measurement: Measurement) -> Rows:
     """One row for each time: its exponents in whatever varies, with 95 % intervals, and the factor of spread left."""
     laws = joint_laws(measurement)
-    known = [name for name in _FACTORS if any(not math.isnan(laws[event].exponents[name].value) for event in SYMBOLS)]
+    known = [name for name in FACTORS if any(not math.isnan(laws[event].exponents[name].value) for event in SYMBOLS)]
     rows = []
     for event, symbol in SYMBOLS.items():
         law = laws[event]
-        row = {"time": symbol} | {f"exponent in {_FACTORS[name]}": _exponent(law.exponents[name]) for name in known}
+        row = {"time": symbol} | {f"exponent in {FACTORS[name]}": _exponent(law.exponents[name]) for name in known}
         fit = next(iter(law.exponents.values()))
         spread = "–" if math.isnan(law.spread) else f"{math.exp(law.spread):.2f}"
         rows.append(row | {"spread left, factor": spread, "runs": str(fit.runs), "of these censored": str(fit.censored)})
@@ -68,37 +71,49 @@ def claim_rows(findings: Sequence["Finding"]) -> Rows:
     ]
 
 
-def exponent_rows(rows: Sequence["ExponentRow"]) -> Rows:
+def exponent_rows(overlay: "xarray.Dataset") -> Rows:
     """Exponents of the measured times beside those of the predicted ones and those of the asymptotic law."""
-    return [
-        {
-            "exponent": f"{SYMBOLS[row.event]} in {row.factor}",
-            "measured": _exponent(row.measured),
-            "theory for these runs": _exponent(row.predicted),
-            "verdict": row.verdict,
-            "law": f"{row.law:g}" if math.isfinite(row.law) else "–",
-            "verdict on the law": row.verdict_on_law,
-            "runs": str(row.runs),
-            "of these censored": str(row.censored),
-        }
-        for row in rows
-    ]
+    rows = []
+    for k, name in enumerate(overlay.law.values):
+        event, factor = name.split()
+        here = {key: float(overlay[key][k]) for key in overlay if str(key).startswith("exponent")}
+        low, high, predicted, law = (here[f"exponent{end}"] for end in ("_low", "_high", "_predicted", "_law"))
+        rows.append(
+            {
+                "exponent": f"{SYMBOLS[event]} in {factor}",
+                "measured": _with_ends(here["exponent"], low, high),
+                "theory for these runs": _with_ends(predicted, here["exponent_predicted_low"], here["exponent_predicted_high"]),
+                "verdict": verdict_on(low, high, predicted),
+                "law": f"{law:g}" if math.isfinite(law) else "–",
+                "verdict on the law": verdict_on(low, high, law),
+                "runs": f"{here['exponent_runs']:.0f}",
+                "of these censored": f"{here['exponent_censored']:.0f}",
+            }
+        )
+    return rows
 
 
-def residual_rows(rows: Sequence["Residual"]) -> Rows:
+def residual_rows(overlay: "xarray.Dataset") -> Rows:
     """Each measured time beside the mapped prediction, in optimizer steps."""
-    return [
-        {
-            "run": row.run.record.key,
-            "n": f"{row.run.record.config.n:,}",
-            "W": str(row.run.record.config.width),
-            "time": SYMBOLS[row.event],
-            "measured": _time(Time(row.measured, row.censored)),
-            "predicted": steps(row.predicted) if math.isfinite(row.predicted) else "never",
-            "ratio": "> " * row.censored + f"{row.factor:.2f}" if math.isfinite(row.predicted) else "–",
-        }
-        for row in rows
-    ]
+    rows = []
+    for k in range(overlay.sizes["run"]):
+        run = overlay.isel(run=k)
+        for event in PREDICTED:
+            here = run.sel(event=event)
+            measured, predicted, late = float(here.measured), float(here.predicted), bool(here.censored)
+            known = math.isfinite(predicted)
+            rows.append(
+                {
+                    "run": str(here.key.values),
+                    "n": f"{int(here.n):,}",
+                    "W": f"{float(here.W):g}",
+                    "time": SYMBOLS[event],
+                    "measured": _time(Time(measured, late)),
+                    "predicted": steps(predicted) if known else "never",
+                    "ratio": "> " * late + f"{measured / predicted:.2f}" if known else "–",
+                }
+            )
+    return rows
 
 
 def free_rows(rows: Sequence["Free"]) -> Rows:
@@ -145,5 +160,9 @@ def _time(time: Time) -> str:
     return ("> " if time.censored else "") + steps(time.value)
 
 
-def _exponent(fit: "Exponent | Estimate") -> str:
-    return "–" if math.isnan(fit.value) else f"{fit.value:.2f} ({fit.low:.2f} to {fit.high:.2f})"
+def _exponent(fit: "Exponent") -> str:
+    return _with_ends(fit.value, fit.low, fit.high)
+
+
+def _with_ends(value: float, low: float, high: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"

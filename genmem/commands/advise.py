@@ -36,7 +36,7 @@ def advise(
         data: without pilots: the data set.
         psi_p: without pilots: hidden units per dimension.
         steps_per_tau: without pilots: optimizer steps in one unit of tau.
-        cross_validate: instead, foresee the pilots on many images from those on fewer; print errors and coverage.
+        cross_validate: instead, predict the pilots on many images from those on fewer; print errors and coverage.
         json: print JSON.
     """
     from genmem.empirics.analysis import advice

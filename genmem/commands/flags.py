@@ -61,6 +61,18 @@ class NetworkFlags(ProblemFlags):
         return self.problem(psi_n=self.psi_n, psi_p=self.psi_p)
 
 
+@dataclass(frozen=True)
+class GridFlags:
+    """The grid of the phase diagram, log-spaced."""
+
+    psi_n: tuple[float, float] = (0.25, 1024.0)
+    """Smallest and largest number of training points per dimension, n / d."""
+    psi_p: tuple[float, float] = (0.25, 1024.0)
+    """Smallest and largest number of hidden units per dimension, p / d."""
+    points: int = 60
+    """Grid points along each axis."""
+
+
 def print_written(*paths: Path) -> None:
     """Say which files were written."""
     print("written: " + ", ".join(str(path) for path in paths))

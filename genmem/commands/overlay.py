@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from genmem.commands.flags import RUNS_ROOT, print_written
-from genmem.shared.files import apart, save_dataset, writable_file
+from genmem.shared.files import apart, writable_file
 
 
 def overlay(
@@ -13,14 +13,14 @@ def overlay(
     psi_p: float | None = None,
     out: Path = Path("out/overlay.nc"),
 ) -> None:
-    """Lay the measured times of a set of runs over the predicted ones.
+    """Lay the measured times and regimes of a set of runs over the predicted ones.
 
     The theory knows n/d and the covariance of the images. What stands for the network's size (psi_p) and the optimizer
     steps in one unit of the theory's time are fitted, and stated; exponents in n do not depend on the latter. Prints
-    tables, saves them as NetCDF, and a figure (PDF and PNG) beside it.
+    tables, saves all that is drawn as NetCDF, and the figure (PDF and PNG, for one column and for two) beside it.
 
     Args:
-        runs: Folder of recorded runs that differ in n and seed alone.
+        runs: Folder of recorded runs of U-Nets that differ in n, width, batch size, learning rate and seed alone.
         t: Diffusion time of the losses that define the times; the runs' first by default.
         psi_p: Hidden units per dimension that stand for the network; fitted by default.
         out: The NetCDF file to write (.nc).
@@ -29,16 +29,18 @@ def overlay(
 
     from genmem.empirics.records.runs import find
     from genmem.figures.pictures import style
-    from genmem.figures.pictures.comparison import compare
-    from genmem.figures.pictures.overlay import build
+    from genmem.figures.pictures.cached import cached
+    from genmem.figures.pictures.catalogue import recipe_of
+    from genmem.figures.pictures.overlay import build, calculate
     from genmem.figures.report import sentences
 
     records = find(runs)
     apart("out", out, [record.directory for record in records], "the run")
-    data = compare(records, t, psi_p)
-    save_dataset(data, out)
+    recipe = recipe_of("overlay", records)
+    recipe |= {name: value for name, value in (("t", t), ("psi_p", psi_p)) if value is not None}
+    data = cached(out, recipe, lambda: calculate(records, t, psi_p))
     for table in (sentences.measured_table(data), sentences.ratio_table(data)):
         print(sentences.text_table(table) + "\n")
     for sentence in sentences.overlaid(data):
         print(sentence)
-    print_written(out, *style.save(build(data), out))
+    print_written(out, *style.save_both(build, data, out))

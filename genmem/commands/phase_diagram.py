@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from genmem.commands.flags import ProblemFlags, print_written
-from genmem.figures.pictures.calculations import Floor, GridFlags, regimes
+from genmem.commands.flags import GridFlags, ProblemFlags, print_written
+from genmem.figures.pictures.calculations import Floor, regimes
 from genmem.shared.errors import InputError
 from genmem.shared.files import save_dataset, writable_file
 
@@ -32,7 +32,9 @@ def phase_diagram(
     writable_file("out", out, ".nc")
     if not tau:
         raise InputError("tau must be one training time or more, but none was given")
-    diagram = regimes(problem.problem(), grid, tau if len(tau) > 1 else tau[0], floor, out.with_suffix(".rows.npz"))
+    times = tau if len(tau) > 1 else tau[0]
+    rows = out.with_suffix(".rows.npz")
+    diagram = regimes(problem.problem(), times, grid.psi_n, grid.psi_p, grid.points, floor, rows)
     save_dataset(diagram, out)
 
     from genmem.figures.pictures import style

@@ -34,7 +34,7 @@ def found():
 
 def test_exponents_are_measured_and_predicted_by_two_routes_and_judged(found):
     rows = {(row.event, row.factor): row for row in found.exponents}
-    assert list(rows) == [(event, factor) for event in ("gen", "gap", "mem") for factor in ("n", "W")]
+    assert list(rows) == [(event, factor) for event in ("gen", "gap", "mem", "copy") for factor in ("n", "W")]
     pool = load("digits").pool.reshape(-1, 64)
     psi_p = found.fitted.psi_p.value
     for event in ("gen", "gap", "mem"):
