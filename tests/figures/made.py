@@ -46,23 +46,29 @@ def diagram() -> xarray.Dataset:
 def overlay() -> xarray.Dataset:
     """Two runs at each of three n; tau_mem = 3 n and tau_copy = 12 n, censored at 1200 for the largest n."""
     n = np.array([32, 32, 64, 64, 128, 128])
-    line = np.array([32.0, 48.0, 64.0, 96.0, 128.0])
     measured = np.stack([np.full(6, 60.0), 1.5 * n, 3.0 * n, 12.0 * n], axis=1)
     censored = measured >= 1200
     measured[censored] = 1200
-    predicted = np.stack([np.full(5, 50.0), 2 * line, 3.2 * line, np.full(5, np.nan)], axis=1)
+    predicted = np.stack([np.full(6, 50.0), 2.0 * n, 3.2 * n, np.full(6, np.nan)], axis=1)
     return xarray.Dataset(
         {
             "measured": (("run", "event"), measured),
             "censored": (("run", "event"), censored),
-            "predicted": (("n_line", "event"), predicted),
+            "predicted": (("run", "event"), predicted),
             "f_mem": ("run", [0.5, 0.5, 0.3, 0.3, 0.0, 0.0]),
-            "exponent": ("event", [0.02, 0.5, 1.1, np.nan]),
-            "exponent_low": ("event", [-0.1, 0.3, 0.9, -np.inf]),
-            "exponent_high": ("event", [0.1, 0.7, 1.4, np.inf]),
-            "exponent_predicted": ("event", [0.0, 1.0, 1.0, np.nan]),
+            "exponent": ("law", [0.02, 0.5, 1.1, np.nan]),
+            "exponent_low": ("law", [-0.1, 0.3, 0.9, -np.inf]),
+            "exponent_high": ("law", [0.1, 0.7, 1.4, np.inf]),
+            "exponent_predicted": ("law", [0.0, 1.0, 1.0, np.nan]),
+            "exponent_law": ("law", [0.0, 1.0, 1.0, np.nan]),
         },
-        coords={"event": ["gen", "gap", "mem", "copy"], "n": ("run", n), "seed": ("run", [0, 1] * 3), "n_line": line},
+        coords={
+            "event": ["gen", "gap", "mem", "copy"],
+            "law": ["gen n", "gap n", "mem n", "copy n"],
+            "n": ("run", n),
+            "seed": ("run", [0, 1] * 3),
+            **{name: ("run", [value] * 6) for name, value in (("W", 8.0), ("B", 64.0), ("eta", 1e-3))},
+        },
         attrs={
             "data": "digits",
             "t": 0.01,
@@ -70,9 +76,14 @@ def overlay() -> xarray.Dataset:
             "psi_p": 16.0,
             "psi_p_fitted": 1,
             "psi_p_at_edge": 0,
+            "psi_p_interval": [6.1, np.inf],
             "steps_per_tau": 12.3,
+            "powers": "{}",
             "residual_factor": 1.6,
             "points": 12,
+            "reference_W": 8.0,
+            "reference_B": 64.0,
+            "reference_eta": 1e-3,
         },
     )
 

@@ -6,7 +6,6 @@ import xarray
 from matplotlib.colors import to_hex
 
 from genmem.figures.pictures import learning_curves, phase_diagram, simulation, style
-from genmem.figures.pictures.overlay import build as build_overlay
 from genmem.theory.phases import PHASES
 
 
@@ -140,37 +139,3 @@ def test_contours_follow_a_time_that_diverges_at_the_threshold(diagram):
 def test_a_diagram_without_memorization_has_no_contours(diagram):
     diagram["tau_mem"][:] = np.inf
     assert len(phase_diagram.build(diagram).axes[0].collections) == 1
-
-
-def test_overlay_draws_measured_times_as_markers_and_predicted_ones_as_lines(overlay_figure, overlay):
-    axes = overlay_figure.axes[0]
-    for event in ("gen", "gap", "mem"):
-        here = overlay.sel(event=event)
-        lines = points(axes, color=style.TIME_COLOURS[event])
-        assert same(lines[0], overlay.n_line, here.predicted)
-        assert sorted(lines[1][:, 1]) == sorted(here.measured.values)
-        assert np.allclose(lines[1][:, 0], overlay.n, rtol=0.1)
-
-
-def test_overlay_draws_censored_times_apart_with_an_arrow_each(overlay_figure):
-    axes = overlay_figure.axes[0]
-    copies = [line for line in axes.lines if line.get_color() == style.TIME_COLOURS["copy"]]
-    seen, late = copies[1], copies[2]
-    assert len(seen.get_ydata()) == 4 and len(late.get_ydata()) == 2
-    assert set(late.get_ydata()) == {1200}
-    assert late.get_markerfacecolor() == "white" and seen.get_markerfacecolor() != "white"
-    arrows = [text for text in axes.texts if text.arrow_patch is not None]
-    assert len(arrows) == 2 and all(arrow.xyann[1] == 1200 and arrow.xy[1] > 1200 for arrow in arrows)
-
-
-def test_overlay_states_the_map_and_both_exponents(overlay_figure):
-    text = overlay_figure.get_suptitle()
-    assert "n/64" in text and "16" in text and "12" in text and "1.60" in text
-    legend = [entry.get_text() for entry in overlay_figure.legends[0].get_texts()]
-    assert any("1.10 [0.90, 1.40]; predicted 1.00" in entry for entry in legend)
-    assert any(entry == style.TIME_LABELS["copy"] for entry in legend)  # too few times: no exponent is claimed
-
-
-@pytest.fixture
-def overlay_figure(overlay):
-    return build_overlay(overlay)

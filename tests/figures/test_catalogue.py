@@ -82,3 +82,30 @@ def test_a_measured_figure_is_made_of_the_first_runs_that_show_it(runs, tmp_path
     assert xarray.load_dataset(tmp_path / "one.nc").attrs["n"] == 64
     with pytest.raises(InputError, match="at least 64"):
         catalogue.make(["one"], Problem(), [small, small], tmp_path)
+
+
+def test_a_figure_is_returned_or_written(entry, tmp_path, runs):
+    import genmem
+
+    drawn = genmem.figure("one", width=style.SINGLE)
+    assert drawn.get_figwidth() == style.SINGLE and drawn.axes
+    files = genmem.figure("one", problem=Problem(t=0.3), out=tmp_path / "figures")
+    assert [path.name for path in files] == ["one.nc", "one.pdf", "one.png", "one-double.pdf", "one-double.png"]
+    assert '"t": 0.3' in xarray.load_dataset(files[0]).attrs["recipe"]
+    with pytest.raises(InputError, match="name must be one of one, but 'two'"):
+        genmem.figure("two")
+
+
+def test_a_figure_of_runs_takes_a_folder_or_the_runs(runs, tmp_path, monkeypatch):
+    import genmem
+
+    def calculate(records):
+        return made.curves().assign_attrs(n=len(records))
+
+    monkeypatch.setattr(catalogue, "FIGURES", {"one": catalogue.Measured("caption", calculate, catalogue_build)})
+    for source in (runs, str(runs), find(runs)):
+        path = genmem.figure("one", source, out=tmp_path)[0]
+        assert xarray.load_dataset(path).attrs["n"] == 6
+    assert genmem.figure("one", find(runs)).axes
+    with pytest.raises(InputError, match="runs must be given for the figure one"):
+        genmem.figure("one")

@@ -12,6 +12,7 @@ from genmem.empirics.records.runs import find, write_facts
 from genmem.empirics.tables.tables import joint_laws
 from genmem.figures.pictures import catalogue
 from genmem.figures.report import content as report_content
+from genmem.figures.report import sentences
 from genmem.figures.report import tables as report_tables
 from genmem.figures.report.sentences import steps
 from genmem.shared.errors import InputError
@@ -162,13 +163,23 @@ def test_the_theory_is_held_against_the_runs(page):
     from genmem.empirics.analysis.comparison import exponents
     from genmem.empirics.analysis.mapping import map_of
 
-    records, _, text = page
+    records, out, text = page
     runs = measure(records).lawful
     fitted = map_of(runs, 0.01)
     assert f"differ by a factor of {fitted.residual_factor:.2f}" in text
     for row in exponents(runs, fitted):
         cells = [f"{e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for e in (row.measured, row.predicted)]
-        assert f"<td>{cells[0]}</td><td>{cells[1]}</td><td>{row.verdict}</td>" in text
+        if "nan" not in "".join(cells):
+            assert f"<td>{cells[0]}</td><td>{cells[1]}</td><td>{row.verdict}</td>" in text
+    assert (out / "digits" / "overlay.png").exists()
+
+
+def test_the_verdict_comes_first(page):
+    _, out, text = page
+    overlay = xarray.load_dataset(out / "digits" / "overlay.nc")
+    top = text[: text.index("<nav")]
+    assert 'class="verdict"' in top and "generalized after" in top and "memorized after" in top
+    assert top.count("<p>") == 1 + len(sentences.summary(overlay))
 
 
 def test_a_page_is_not_written_where_one_of_its_sources_lies(tmp_path):

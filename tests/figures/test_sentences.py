@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.report import sentences
+from genmem.empirics.analysis.verdicts import verdict_on
+from genmem.figures.report import sentences, tables
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,13 @@ def test_phases_are_named_in_order_with_their_ends(diagram):
         (0.9, 1.4, 1.0, "they agree."),
         (0.9, 1.4, 1.5, "they disagree"),
         (0.9, 1.4, 0.8, "they disagree"),
-        (0.2, 2.4, 1.0, "though the interval is wide"),
-        (-np.inf, np.inf, 1.0, "nothing is tested"),
+        (0.2, 2.4, 1.0, "holds much else: undecided"),
+        (-np.inf, np.inf, 1.0, "holds much else: undecided"),
         (0.9, 1.4, np.nan, "no prediction"),
     ],
 )
 def test_the_verdict_on_an_exponent(overlay, low, high, predicted, verdict):
-    place = {"event": 2}
+    place = {"law": 2}
     overlay["exponent_low"][place], overlay["exponent_high"][place] = low, high
     overlay["exponent_predicted"][place] = predicted
     sentence = sentences.exponent("mem", overlay)
@@ -76,10 +77,24 @@ def test_the_verdict_on_an_exponent(overlay, low, high, predicted, verdict):
 
 
 def test_the_asymptotic_law_is_held_against_the_interval(overlay):
-    assert "b = 1, lies inside" in sentences.exponent("mem", overlay)
+    assert "b = 1, lies inside the interval: they agree" in sentences.exponent("mem", overlay)
     overlay["exponent_low"][2] = 1.05
-    assert "b = 1, lies outside" in sentences.exponent("mem", overlay)
+    assert "b = 1, lies outside the interval: they disagree" in sentences.exponent("mem", overlay)
+    overlay["exponent_law"][1] = np.nan
     assert "law" not in sentences.exponent("gap", overlay)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.9, 1.4), (1.1, 1.4), (0.2, 2.4), (0.5, np.inf)])
+def test_sentence_table_and_comparison_give_one_verdict(overlay, low, high):
+    overlay["exponent_low"][2], overlay["exponent_high"][2] = low, high
+    overlay = overlay.assign(
+        {name: ("law", np.zeros(4)) for name in ("exponent_predicted_low", "exponent_predicted_high", "exponent_runs",
+                                                 "exponent_censored")}
+    )  # fmt: skip
+    row = tables.exponent_rows(overlay)[2]
+    words = {"agrees": "they agree", "disagrees": "they disagree", "undecided": "undecided"}
+    assert row["verdict"] == row["verdict on the law"] == verdict_on(low, high, 1.0)
+    assert sentences.exponent("mem", overlay).count(words[row["verdict"]]) == 2
 
 
 def test_no_exponent_is_claimed_from_too_few_times(overlay):
@@ -104,8 +119,12 @@ def test_distance_says_what_was_fitted(overlay):
     assert "last one tried" not in sentences.distance(overlay)
     overlay.attrs["psi_p_at_edge"] = 1
     assert "last one tried" in sentences.distance(overlay)
+    assert "95 % interval 6.1 to open" in sentences.distance(overlay)
     overlay.attrs["psi_p_fitted"] = 0
-    assert "one number was fitted" in sentences.distance(overlay)
+    assert "one number was fitted" in sentences.distance(overlay) and "(chosen)" in sentences.distance(overlay)
+    overlay.attrs["powers"] = '{"W": [-0.9, -1.0, -0.8]}'
+    assert "two numbers were fitted" in sentences.distance(overlay)
+    assert "goes as W^a with a = -0.90 (95 % interval -1.00 to -0.80)" in sentences.distance(overlay)
 
 
 def test_tables_show_bounds_as_bounds(overlay):
@@ -121,17 +140,17 @@ def test_tables_show_bounds_as_bounds(overlay):
 
 
 def test_a_time_predicted_never_to_come_has_no_ratio(overlay):
-    overlay["predicted"][-1, 2] = np.nan
+    overlay["predicted"][-2:, 2] = np.inf
     row = [row for row in sentences.ratio_table(overlay) if row["time"] == "τ_mem"][-1]
     assert row["predicted"] == "never" and row["ratio"] == "–"
 
 
 def test_summary_speaks_of_the_fewest_and_of_the_most_images(overlay):
     text = " ".join(sentences.summary(overlay))
-    assert "On 32 images a U-Net generalized after 60 optimizer steps and memorized after 96." in text
-    assert "With 2 fitted numbers" in text and "a factor of 1.60" in text
+    assert "On 32 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after 96." in text
+    assert "Two numbers were fitted" in text and "a factor of 1.60" in text
     overlay["censored"][4:, 2] = True
-    assert "On 128 images a U-Net generalized after 60 optimizer steps and memorized after more than 384." in (
+    assert "On 128 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after more than 384." in (
         " ".join(sentences.summary(overlay))
     )
 
@@ -139,3 +158,15 @@ def test_summary_speaks_of_the_fewest_and_of_the_most_images(overlay):
 def test_text_table_is_aligned():
     lines = sentences.text_table([{"n": "32", "time": "1"}, {"n": "256", "time": "1,000"}]).split("\n")
     assert lines == ["  n   time", " 32      1", "256  1,000"]
+
+
+def test_tables_and_summary_keep_networks_of_other_widths_apart(overlay):
+    overlay["W"][1::2] = 16.0
+    overlay["measured"][1::2, 2] *= 10
+    overlay["predicted"][1::2, 2] *= 2
+    rows = [row for row in sentences.ratio_table(overlay) if row["time"] == "τ_mem" and row["n"] == "64"]
+    assert [(row["W"], row["measured"], row["predicted"]) for row in rows] == [("8", "192", "205"), ("16", "1,920", "410")]
+    assert sentences.measured_table(overlay)[1]["W"] == "16"
+    assert "On 32 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after 96." in (
+        sentences.summary(overlay)
+    )
