@@ -1,4 +1,4 @@
-"""Whether measured curves fall on one when training time is rescaled, one row for each parameter that was varied."""
+"""Whether measured curves of copies fall on one when training time is rescaled, for each parameter that was varied."""
 
 import math
 from collections import defaultdict
@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from genmem.empirics.analysis.collapse import LEVELS, collapse, level_times
 from genmem.empirics.analysis.measure import SETTING
-from genmem.empirics.analysis.quality import quality_of
 from genmem.figures.pictures import style
 from genmem.figures.pictures.histories import histories, with_samples
 from genmem.shared.errors import InputError
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "Loss gap (test less train loss, in units of the test loss's fall), memorized fraction f_mem and distance of the "
-    "samples to held-out images (SWD) against optimizer steps τ and, beside each, against rescaled steps T, for runs that "
-    "differ in one parameter: the number of images n, the width W, the batch size B or the learning rate η. Spread: "
-    "standard deviation of the logarithm of the times at which the runs reach given levels; smaller after the rescaling "
-    "means a collapse. In one column, f_mem alone."
+    "The fraction f_mem of samples that are copies against optimizer steps τ and, beside it, against rescaled steps T, for "
+    "runs that differ in one parameter: the number of images n, the width W, the batch size B or the learning rate η. "
+    "Spread: standard deviation of the logarithm of the times at which the runs reach given levels; smaller after the "
+    "rescaling means a collapse. The data hold the same of the loss gap (test less train loss)."
 )
 
 
@@ -48,7 +46,7 @@ FACTORS = {
     "batch_size": Factor("B", 1, r"$T = \tau\,B/B_{min}$"),
     "learning_rate": Factor("η", 1, r"$T = \tau\,\eta/\eta_{min}$"),
 }
-QUANTITIES = {"gap": "loss gap", "f_mem": r"copies $f_{mem}$", "swd": "SWD"}
+QUANTITIES = ("gap", "f_mem")  # the second is drawn
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -63,14 +61,14 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     if not chosen:
         raise InputError("runs must differ in n, width, batch size or learning rate alone to show a collapse")
     scales = {factor: scale(runs, factor) for factor, runs in chosen.items()}
-    data = histories([record for runs in chosen.values() for record in runs], distances=True)
+    data = histories([record for runs in chosen.values() for record in runs])
     fall = data.initial - data.test.min("milestone")
     gap = ((data.test - data.train) / fall).assign_attrs(long_name="(test - train loss) / fall of the test loss", units="1")
     found = {name: np.full((len(chosen), len(QUANTITIES)), math.nan) for name in ("before", "after", "low", "high", "chance")}
     for row, (factor, runs) in enumerate(chosen.items()):
         for column, quantity in enumerate(QUANTITIES):
             try:
-                result = asdict(collapse(*times(runs, quantity), scales[factor]))
+                result = asdict(collapse(*level_times(runs, quantity), scales[factor]))
             except InputError:
                 continue  # too few of these runs reach a level: not known
             for name, values in found.items():
@@ -115,53 +113,49 @@ def scale(runs: Sequence["RunRecord"], factor: str) -> np.ndarray:
     return (values / values.min()) ** FACTORS[factor].power
 
 
-def times(runs: Sequence["RunRecord"], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (R, L) at which runs reach each level, and which are lower bounds; for swd the one time of good samples."""
-    if quantity in LEVELS:
-        return level_times(runs, quantity)
-    found = [quality_of(run, quantity).gen for run in runs]
-    return np.array([[time.value] for time in found]), np.array([[time.censored] for time in found])
-
-
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
-    """Draw a row for each sweep: each quantity against steps and, beside it, against rescaled steps."""
-    quantities = list(QUANTITIES) if width > style.SINGLE else ["f_mem"]
-    rows = data.sizes["factor"]
-    figure = style.new(width, 1.5 * rows)
-    figure.get_layout_engine().set(w_pad=0.02, wspace=0.01)
-    panels = figure.subplots(rows, 2 * len(quantities), squeeze=False)
-    for row, factor in zip(panels, data.factor.values, strict=True):
-        runs = data.isel(run=np.flatnonzero(data.sweep.values == factor)).sel(factor=factor)
-        for column, quantity in enumerate(quantities):
-            _pair(row[2 * column : 2 * column + 2], runs.sel(quantity=quantity), quantity)
-        _name_values(row[0], runs, str(factor))
-        for column, axes in enumerate(row):
-            axes.set_xlabel(FACTORS[factor].rescaled if column % 2 else r"steps $\tau$", fontsize=7, labelpad=1)
+    """Draw a pair of panels for each sweep, against steps and against rescaled steps: two pairs in a row in two columns."""
+    pairs = 2 if width > style.SINGLE and data.sizes["factor"] > 1 else 1
+    rows = -(-data.sizes["factor"] // pairs)
+    figure = style.new(width, (1.9 if width > style.SINGLE else 1.6) * rows)
+    panels = figure.subplots(rows, 2 * pairs, squeeze=False).reshape(-1, 2)
+    for pair in panels[data.sizes["factor"] :]:
+        for axes in pair:
+            axes.remove()
+    for pair, factor in zip(panels, data.factor.values, strict=False):
+        runs = data.isel(run=np.flatnonzero(data.sweep.values == factor)).sel(factor=factor, quantity="f_mem")
+        _pair(pair, runs)
+        _name_values(pair[0], runs, str(factor))
+        pair[0].set_xlabel(r"optimizer steps $\tau$")
+        pair[1].set_xlabel(FACTORS[factor].rescaled)
     return figure
 
 
-def _pair(pair: Sequence[Axes], runs: "xarray.Dataset", quantity: str) -> None:
-    """One quantity of one sweep against steps and against rescaled steps, over equally many decades."""
+def _pair(pair: Sequence[Axes], runs: "xarray.Dataset") -> None:
+    """The copies of one sweep against steps and against rescaled steps, over equally many decades."""
     colours = _colours(runs)
     rescaled = runs.step * runs.scale
     for axes, x, spread in zip(pair, (runs.step, rescaled), (runs.before, runs.after), strict=True):
         for k in range(runs.sizes["run"]):
             colour, line = colours[float(runs[str(runs.factor.values)][k])]
-            axes.plot(x[k], runs[quantity][k], color=colour, linestyle=line, linewidth=0.9)
+            axes.plot(x[k], runs.f_mem[k], color=colour, linestyle=line)
         axes.set_xscale("log")
-        if quantity == "swd":
-            axes.set_yscale("log")
-            style.plain_log(axes.yaxis)
         if np.isfinite(spread):
             axes.set_title(f"spread {float(spread):.2f}", fontsize=7, pad=2, loc="right")
-    spans = [float(np.log(x.max() / x.min())) for x in (runs.step, rescaled)]
-    for axes, x, span in zip(pair, (runs.step, rescaled), spans, strict=True):
-        margin = np.exp((max(spans) - span) / 2 + 0.15)
-        axes.set_xlim(float(x.min()) / margin, float(x.max()) * margin)
+    # What happens before the first copy is a line at zero.
+    copied = runs.f_mem.where(runs.f_mem > 0).notnull()
+    spans = []
+    for x in (runs.step, rescaled):
+        first = float(x.where(copied).min()) if copied.any() else float(x.min())
+        spans.append((first / 2, float(x.max())))
+    longest = max(np.log(last / first) for first, last in spans)
+    for axes, (first, last) in zip(pair, spans, strict=True):
+        margin = np.exp((longest - np.log(last / first)) / 2 + 0.1)
+        axes.set_xlim(first / margin, last * margin)
     pair[1].sharey(pair[0])
     pair[1].tick_params(labelleft=False)
-    pair[0].set_ylabel(QUANTITIES[quantity])
+    pair[0].set_ylabel(r"copies $f_{mem}$")
 
 
 def _name_values(axes: Axes, runs: "xarray.Dataset", factor: str) -> None:

@@ -1,4 +1,4 @@
-"""The two times in one picture, measured: samples become good, then copies; more images leave more time between."""
+"""The two times in one picture, measured: the test loss falls, then rises; more images leave more time between."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from genmem.figures.pictures import style
 from genmem.figures.pictures.histories import by_n, histories, one_setting, typical, with_samples
@@ -17,18 +18,24 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "Measured quality and memorization against optimizer steps, for more and more training images n: the sliced "
-    "Wasserstein distance of the samples to held-out images in random convolutional features (lower is better; one line "
-    "for each seed), the fraction f_mem of samples that are copies of training images, and the window from τ_gen (circles) "
-    "to τ_mem (squares), both read off the losses; in the bars, geometric means over seeds. A bar ends with the runs; "
-    "where it ends without a square, τ_mem lies later."
+    "Measured quality and memorization against optimizer steps, for more and more training images n, one line for each "
+    "seed: the test loss above its lowest value, in units of its fall; the fraction f_mem of samples that are copies of "
+    "training images; and the window from τ_gen (circles: the test loss is within 5 % of its fall) to τ_mem (squares: it "
+    "has risen by 10 % of its fall); in the bars, geometric means over seeds. Copies come later than τ_mem. A bar ends with "
+    "the runs; where it ends without a square, τ_mem lies later."
 )
 _ROOM = 1.5  # a part of a bar shorter than this, as a ratio of times, is too short for its name
 
 
 def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
-    """Curves and distances of the runs that differ in n and seed alone, of the setting with the most n."""
-    return histories(one_setting(with_samples(records)), distances=True)
+    """The curves of the runs that differ in n and seed alone, of the setting with the most n.
+
+    excess (run, milestone): the test loss above its lowest value, over its fall; times are read off this curve.
+    """
+    data = histories(one_setting(with_samples(records)))
+    lowest = data.test.min("milestone")
+    about = {"long_name": "test loss above its lowest value, over its fall", "units": "1"}
+    return data.assign(excess=((data.test - lowest) / (data.initial - lowest)).assign_attrs(about))
 
 
 @style.styled
@@ -41,15 +48,23 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     for k, (colour, (_, runs)) in enumerate(zip(colours, groups, strict=True)):
         for r in range(runs.sizes["run"]):
             run = runs.isel(run=r)
-            for axes, name in ((quality, "swd"), (copies, "f_mem")):
+            for axes, name in ((quality, "excess"), (copies, "f_mem")):
                 axes.plot(run.step, run[name], color=colour, linestyle=DASHES[k % len(DASHES)], linewidth=0.9)
                 _mark_times(axes, run, name, colour)
-    quality.set(yscale="log")
-    style.plain_log(quality.yaxis)
-    quality.set_ylabel("distance to held-out\nimages (SWD)")
+    quality.set_ylim(-0.02, 0.6)
+    quality.set_ylabel("test loss − lowest\n(1: its whole fall)")
+    copies.legend(
+        handles=[
+            Line2D([], [], color=style.BLACK, linestyle="", marker=style.TIME_MARKERS[kind], label=label)
+            for kind, label in (("gen", r"$\tau_{gen}$: test loss within 5 %"), ("mem", r"$\tau_{mem}$: risen by 10 %"))
+        ],
+        loc="upper left",
+    )
     highest = max(1.1 * float(data.f_mem.max()), 0.05)
     copies.set_ylim(-0.05 * highest, highest)
     copies.set_ylabel("memorized fraction\n$f_{mem}$")
+    for axes, title in ((quality, "quality"), (copies, "memorization: copies"), (bars, "when to stop, by the test loss")):
+        axes.set_title(title, loc="left", fontweight="bold")
     first, last = float(data.step.min()), float(data.step.max())
     _windows(bars, groups, colours, first / 1.2)
     for axes in (quality, copies, bars):
@@ -82,11 +97,13 @@ def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
         for kind, time, late in (("gen", gen, gen_late), ("mem", mem, mem_late)):
             if not late:
                 axes.plot(time, k, style.TIME_MARKERS[kind], **marker_look(colour))
-        for text, left, right in (("too early", first, gen), ("stop here", gen, mem), ("memorizes", mem, end)):
+        for text, left, right in (("too early", first, gen), ("stop here", gen, mem), ("memorizes: test loss +10 %", mem, end)):
             if right > _ROOM * left:
-                words[text] = (np.sqrt(left * right), k + 0.34)
-    for text, place in words.items():
-        axes.text(*place, text, ha="center", va="bottom")
+                words[text] = (left, right, k + 0.34)
+    for text, (left, right, height) in words.items():
+        # The longest one begins over the window, and ends where its bar does.
+        x, side = (right, "right") if text.startswith("memorizes") else (np.sqrt(left * right), "center")
+        axes.text(x, height, text, ha=side, va="bottom")
     axes.set_ylim(-0.5, len(groups) - 0.1)
     axes.set_yticks(range(len(groups)), [f"$n$ = {n:,}" for n, _ in groups])
     axes.tick_params(axis="y", length=0)

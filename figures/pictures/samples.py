@@ -1,4 +1,4 @@
-"""Generated samples above their nearest training images, before and after memorization."""
+"""Generated samples above their nearest training images: where a model generalizes, and where one memorizes."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,60 +19,76 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "Samples of one network (the first ones, not the best) at the step of its lowest test loss and at the end of its "
-    "training, each above the training image nearest to it; framed: copies (nearest training image closer than a third "
-    "of the second nearest)."
+    "The first samples, not the best, each above the training image nearest to it: of the run on the most images of which "
+    "both τ_gen and τ_mem were seen, at the step of its lowest test loss, and of the run with the most copies, at its end; "
+    "framed: copies (nearest training image closer than a third of the second nearest)."
 )
 COUNT = 8
 _IMAGES = ("milestone", "sample", "channel", "y", "x")
 
 
 def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
-    """The first samples of the run with the most copies at its end: where its test loss was lowest, and at its end."""
-    return before_and_after(max(with_samples(records), key=lambda record: record.f_mem[-1]), COUNT)
+    """The first samples where a model generalizes and where one memorizes (`moments`)."""
+    return pictured(moments(with_samples(records)), COUNT)
 
 
-def before_and_after(record: "RunRecord", count: int) -> "xarray.Dataset":
-    """Samples and the training images nearest to them, at the lowest test loss and at the last step of a run.
+def moments(records: Sequence["RunRecord"]) -> list[tuple["RunRecord", int]]:
+    """Two runs with a milestone (its place) each: inside a window, and the end with the most copies.
+
+    The first is that of the lowest test loss of the run with the most images, then the widest network, of which both
+    tau_gen and tau_mem were seen; of the run with the most copies where none has a window. One alone if both are the same.
+    """
+    last = max(records, key=lambda record: record.f_mem[-1])
+    times = [times_of(record) for record in records]
+    windows = [record for record, time in zip(records, times, strict=True) if not (time.gen.censored or time.mem.censored)]
+    first = max(windows, key=lambda record: (record.config.n, record.config.width, len(record.steps)), default=last)
+    found = [(first, int(np.argmin(first.test_loss))), (last, len(last.steps) - 1)]
+    return found[: 1 if found[0] == found[1] else 2]
+
+
+def pictured(milestones: Sequence[tuple["RunRecord", int]], count: int) -> "xarray.Dataset":
+    """The first `count` samples at the milestones of the runs, and the training images nearest to them.
 
     Raises InputError if the data are no images.
     """
     import xarray
 
-    # One milestone alone while the test loss still falls.
-    rows = sorted({int(np.argmin(record.test_loss)), len(record.steps) - 1})
-    steps = record.steps[rows]
-    training = record.training_images()
-    found = [record.distances(int(step)) for step in steps]
-    generated = np.array([record.samples(int(step))[:count] for step in steps])
-    kept = generated.shape[1]
+    steps = [int(record.steps[row]) for record, row in milestones]
+    found = [record.distances(step) for (record, _), step in zip(milestones, steps, strict=True)]
+    drawn = [record.samples(step) for (record, _), step in zip(milestones, steps, strict=True)]
+    count = min([count, *map(len, drawn)])
+    generated = np.array([images[:count] for images in drawn])
     if generated.shape[2] not in (1, 3):
-        raise InputError(f"runs must be of grey or colour images to show samples, but {record.config.data} is neither")
-    mem = times_of(record).mem
+        data = milestones[0][0].config.data
+        raise InputError(f"runs must be of grey or colour images to show samples, but {data} is neither")
+    nearest = [record.training_images()[index[:count]] for (record, _), (_, _, index) in zip(milestones, found, strict=True)]
+    mem = [times_of(record).mem for record, _ in milestones]
     return xarray.Dataset(
         {
             "generated": (_IMAGES, generated, {"long_name": "generated images, from -1 to 1"}),
             "nearest": (
-                _IMAGES,
-                np.array([training[index[:kept]] for _, _, index in found], np.float32),
-                {"long_name": "the training image nearest to each, from -1 to 1"},
+                _IMAGES, np.array(nearest, np.float32), {"long_name": "the training image nearest to each, from -1 to 1"}
             ),
             "copied": (
                 ("milestone", "sample"),
-                [memorized(d1[:kept], d2[:kept]) for d1, d2, _ in found],
+                [memorized(d1[:count], d2[:count]) for d1, d2, _ in found],
                 {"long_name": "nearest training image closer than 1/3 of the second nearest"},
             ),
-            "f_mem": ("milestone", record.f_mem[rows], {"long_name": "copies among all samples of the milestone"}),
+            "f_mem": (
+                "milestone",
+                [record.f_mem[row] for record, row in milestones],
+                {"long_name": "copies among all samples of the milestone"},
+            ),
         },
-        coords={"step": ("milestone", steps, {"units": "optimizer steps"})},
-        attrs={
-            "data": record.config.data,
-            "key": record.key,
-            "n": record.config.n,
-            "tau_mem": mem.value,
-            "tau_mem_censored": int(mem.censored),
+        coords={
+            "step": ("milestone", steps, {"units": "optimizer steps"}),
+            "key": ("milestone", [record.key for record, _ in milestones]),
+            "n": ("milestone", [record.config.n for record, _ in milestones], {"long_name": "training images"}),
+            "tau_mem": ("milestone", [time.value for time in mem], {"units": "optimizer steps"}),
+            "tau_mem_censored": ("milestone", [int(time.censored) for time in mem]),
         },
-    )
+        attrs={"data": milestones[0][0].config.data},
+    )  # fmt: skip
 
 
 @style.styled
@@ -110,13 +126,13 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
 
 def _title(here: "xarray.Dataset") -> str:
     """What a milestone is: the run, the step, where that is relative to tau_mem, and how many copies there are."""
-    mem, symbol = here.attrs["tau_mem"], style.TIME_LABELS["mem"]
-    if here.attrs["tau_mem_censored"]:
+    mem, symbol = float(here.tau_mem), style.TIME_LABELS["mem"]
+    if here.tau_mem_censored:
         place = f"not yet at {symbol}"
     else:
         place = f"{'before' if here.step < mem else 'after'} {symbol} = {mem:,.0f}"
     share = f"{100 * float(here.f_mem):.0f} % of all samples are copies"
-    return f"n = {here.attrs['n']:,}, step {int(here.step):,}, {place}\n{share}"
+    return f"n = {int(here.n):,}, step {int(here.step):,}, {place}\n{share}"
 
 
 def _displayable(image: np.ndarray) -> np.ndarray:

@@ -71,8 +71,8 @@ def compose(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
     verdict = verdict or [sentence for _, data, kind in loaded for sentence in kind.sentences(data)]
     sections.append(origin(records, sources, problem, out))
     page = out / "index.html"
-    lines = [*lead(records, files), *verdict]
-    report.write(page, report.render(TITLE, lines, sections, [f"Made by genmem: {provenance()}."]))
+    made_by = [f"Made by genmem: {provenance()}."]
+    report.write(page, report.render(TITLE, lead(records, files), sections, made_by, verdict))
     return page
 
 
@@ -163,7 +163,7 @@ def origin(
     flags = [f"--{name} {getattr(problem, name)}" for name in ("t", "activation")
              if getattr(problem, name) != getattr(Problem(), name)]  # fmt: skip
     command = shlex.join(["genmem", "report", *map(str, sources), "--out", str(out)])
-    lines = [f"This page: {' '.join([command, *flags])}"]
+    lines = [f"This page: `{' '.join([command, *flags])}`"]
     if not records:
         return Section("Where this comes from", lines)
     for words, values in (
@@ -174,7 +174,7 @@ def origin(
         lines.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
     hours = sum(record.wall_time for record in records) / 3600
     lines.append(f"Training and measuring took {hours:.1f} hours in all.")
-    lines += [f"The preset {name} is among these runs: genmem sweep --preset {name}" for name in _presets(records)]
+    lines += [f"The preset {name} is among these runs: `genmem sweep --preset {name}`" for name in _presets(records)]
     configs = [Table("The command of each run", tables.command_rows(records), folded=True)]
     texts = [{"run": r.key, "config": json.dumps(r.facts["config"])} for r in records]
     return Section("Where this comes from", lines, tables=[*configs, Table("The config of each run", texts, folded=True)])

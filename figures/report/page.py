@@ -66,8 +66,15 @@ figcaption { color: #444; font-size: .9rem; margin-top: .4rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 caption { text-align: left; color: #444; padding-bottom: .3rem; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; overflow-wrap: normal; }
 th:first-child, td:first-child, td.words { text-align: left; }
-td.words { white-space: normal; min-width: 14rem; }
+td.words { white-space: normal; min-width: 11rem; }
+/* Tables may be wider than the text: where the window is, they take it; elsewhere they scroll. */
+@media (min-width: 52rem) {
+  .scroll { width: max-content; max-width: min(calc(100vw - 3rem), 78rem); margin-left: 50%; transform: translateX(-50%); }
+}
+.verdict { border-left: 4px solid #0072B2; background: #f3f7fa; padding: .2rem 1rem; margin: 1rem 0; }
+code { overflow-wrap: anywhere; }
 summary { cursor: pointer; margin: 1rem 0; }
 footer { color: #444; font-size: .85rem; margin-top: 2rem; border-top: 1px solid #ccc; }
 </style>
@@ -80,9 +87,15 @@ $body
 """)
 
 
-def render(title: str, lead: Sequence[str], sections: Sequence[Section], footer: Sequence[str]) -> str:
-    """The page as text. Pictures are read and put into it, so that it needs no other file."""
-    body = _sentences(lead) + _contents(sections) + "".join(_section(k, each) for k, each in enumerate(sections))
+def render(
+    title: str, lead: Sequence[str], sections: Sequence[Section], footer: Sequence[str], verdict: Sequence[str] = ()
+) -> str:
+    """The page as text. Pictures are read and put into it, so that it needs no other file.
+
+    verdict: the answer, set apart below the lead, for who reads no further.
+    """
+    answer = f'<div class="verdict">{_sentences(verdict)}</div>\n' if verdict else ""
+    body = _sentences(lead) + answer + _contents(sections) + "".join(_section(k, each) for k, each in enumerate(sections))
     return _PAGE.substitute(title=escape(title), body=body, footer=_sentences(footer))
 
 
@@ -105,9 +118,11 @@ def _section(k: int, section: Section) -> str:
 
 
 def _text(plain: str) -> str:
-    """Plain text as HTML, with τ_gen and n^b set as subscript and superscript."""
-    marked = re.sub(r"\b([τψfn])_(mem|gen|gap|copy|min|[np])\b", r"\1<sub>\2</sub>", escape(plain))
-    return re.sub(r"(\w)\^(-?\w+)", r"\1<sup>\2</sup>", marked)
+    """Plain text as HTML: τ_gen and n^b set as subscript and superscript, `words` as code, eta as η."""
+    marked = re.sub(r"\b([τψfnNBWη])_(mem|gen|gap|copy|min|max|[np])\b", r"\1<sub>\2</sub>", escape(plain))
+    marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", marked)
+    marked = re.sub(r"\beta\b", "η", marked)
+    return re.sub(r"(\w)\^([-−]?\d+(?:\.\d+)?|\w+)", r"\1<sup>\2</sup>", marked)
 
 
 def _sentences(sentences: Sequence[str]) -> str:

@@ -53,6 +53,9 @@ def test_text_is_escaped_and_symbols_are_set(picture):
     page = report.render("a < b", ["n < 32 & τ_mem goes as n^b; 3.2×10^7"], [], [])
     assert "<h1>a &lt; b</h1>" in page
     assert "n &lt; 32 &amp; τ<sub>mem</sub> goes as n<sup>b</sup>; 3.2×10<sup>7</sup>" in page
+    page = report.render("When?", [], [], [], ["T = τ·(N_min/N)·(η/η_min), eta^0.01, not beta: `genmem x`"])
+    assert "(N<sub>min</sub>/N)·(η/η<sub>min</sub>), η<sup>0.01</sup>, not beta: <code>genmem x</code>" in page
+    assert page.index('class="verdict"') < page.index("<footer>")
 
 
 def test_wide_pages_get_the_wide_figure_and_the_data_can_be_saved(picture, tmp_path):

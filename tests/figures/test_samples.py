@@ -28,13 +28,15 @@ def made(copied, channels=1):
             "copied": (dims[:2], [copied]),
             "f_mem": ("milestone", [0.5]),
         },
-        coords={"step": ("milestone", [1200])},
-        attrs={"n": 32, "tau_mem": 1000.0, "tau_mem_censored": 0},
+        coords={
+            name: ("milestone", [value])
+            for name, value in (("step", 1200), ("n", 32), ("tau_mem", 1000.0), ("tau_mem_censored", 0))
+        },
     )
 
 
-def test_samples_before_and_after_are_those_of_the_record(record):
-    data = samples.before_and_after(record, count=4)
+def test_samples_are_those_of_the_record(record):
+    data = samples.pictured([(record, int(np.argmin(record.test_loss))), (record, len(record.steps) - 1)], count=4)
     before, after = (data.isel(milestone=k) for k in (0, 1))
     assert int(before.step) == record.steps[np.argmin(record.test_loss)] and int(after.step) == record.steps[-1]
     assert not before.copied.any() and after.copied.values.tolist() == [True, False, True, False]
@@ -45,10 +47,13 @@ def test_samples_before_and_after_are_those_of_the_record(record):
     assert np.array_equal(distance < 0.01, after.copied)
 
 
-def test_the_run_with_the_most_copies_is_shown(runs):
+def test_the_most_images_with_a_window_and_the_most_copies_are_shown(runs):
+    """At n = 128 no run saw tau_mem; the most copies are at n = 32, where half of the samples are."""
     data = samples.calculate(find(runs))
-    assert data.attrs["n"] == 32 and float(data.f_mem[-1]) == 0.5
+    assert data.n.values.tolist() == [64, 32] and float(data.f_mem[1]) == 0.5 and float(data.f_mem[0]) == 0
     assert data.sizes["sample"] == samples.COUNT
+    inside = next(record for record in find(runs) if record.key == data.key[0])
+    assert int(data.step[0]) == inside.steps[np.argmin(inside.test_loss)] < float(data.tau_mem[0])
 
 
 def test_runs_without_samples_are_refused(record):
@@ -72,7 +77,7 @@ def test_copies_are_framed_and_only_copies(width):
 def test_the_title_says_when_and_how_many():
     data = made([False])
     for mem, censored, words in ((1000, 0, "after"), (1300, 0, "before"), (1200, 1, "not yet at")):
-        here = data.assign_attrs(tau_mem=mem, tau_mem_censored=censored).isel(milestone=0)
+        here = data.isel(milestone=0).assign_coords(tau_mem=mem, tau_mem_censored=censored)
         title = samples._title(here)
         assert words in title and "step 1,200" in title and "50 % of all samples are copies" in title
 
@@ -86,4 +91,4 @@ def test_colour_images_are_shown_in_colour():
 
 def test_a_run_whose_test_loss_still_falls_is_shown_once(tmp_path):
     record = write_run(tmp_path, 32, 0, gen=1e5, mem=1e8, milestones=4)
-    assert samples.before_and_after(record, count=2).step.values.tolist() == [record.steps[-1]]
+    assert samples.calculate([record]).step.values.tolist() == [record.steps[-1]]
