@@ -13,8 +13,8 @@ from jinja2 import Template
 from genmem.figures.explorer.calculation import Calculation, Curves, Eigenvalues, Settings
 from genmem.figures.explorer.controls import Controls
 from genmem.figures.explorer.latest_request import LatestRequest
-from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.figures.explorer.plots import Losses, RegimesPlot, Score, SpectrumPlot
+from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
 from genmem.figures.pictures.phase_diagram import COLOURS
 from genmem.figures.pictures.style import GREEN, LOSS_COLOURS, VERMILION

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genmem.figures.pictures import style
+from genmem.figures.pictures.cached import provenance
 from genmem.figures.pictures.catalogue import FIGURES, Measured, Theory, made
 from genmem.figures.pictures.histories import usable
-from genmem.figures.pictures.cached import provenance
-from genmem.figures.report import sentences, tables
 from genmem.figures.report import page as report
+from genmem.figures.report import sentences, tables
 from genmem.figures.report.page import Picture, Section, Table
 from genmem.figures.report.predictions import load
 from genmem.shared.errors import InputError, SolverError
