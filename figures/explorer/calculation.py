@@ -1,5 +1,6 @@
 """What the explorer's page shows, calculated apart from it: one network, its spectrum, and the regimes around it."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +53,12 @@ class Settings:
     ratio: float = 4.0
     alpha: float = 1.0
     data: str = "digits"
+
+    def same_network(self, other: "Settings") -> bool:
+        """Whether both are one network on one problem, up to a slider's rounding; the training time may differ."""
+        alike = (self.activation, self.kind, self.data) == (other.activation, other.kind, other.data)
+        names = ("psi_n", "psi_p", "t", "copies", "ratio", "alpha")
+        return alike and all(math.isclose(getattr(self, name), getattr(other, name), rel_tol=1e-6) for name in names)
 
     def problem(self) -> Problem:
         """Raises InputError for a covariance or an activation that does not exist, and for times out of range."""

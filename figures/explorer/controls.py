@@ -44,7 +44,7 @@ class Controls:
         self.set(start)
         for widget in self._widgets.values():
             widget.on_change("value", lambda attr, old, new: self._follow())
-        # A run that was chosen may be left by moving a slider: then its losses stay, over another network's.
+        # A run that was chosen may be left by moving a slider: then its losses are taken away.
         self.run = Select(name="run", title="recorded run", options=list(runs), **_WIDE)
         self.run.value = runs[0][0] if runs else ""
         self.column = column(*([self.run] if runs else []), *self._widgets.values(), **_WIDE)

@@ -13,10 +13,10 @@ from jinja2 import Template
 from genmem.figures.explorer.calculation import Calculation, Curves, Eigenvalues, Settings
 from genmem.figures.explorer.controls import Controls
 from genmem.figures.explorer.latest_request import LatestRequest
-from genmem.figures.explorer.plots import Losses, RegimesPlot, Score, SpectrumPlot
+from genmem.figures.explorer.plots import ENDED, Losses, RegimesPlot, Score, SpectrumPlot
 from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
-from genmem.figures.pictures.phase_diagram import COLOURS
+from genmem.figures.pictures.phase_diagram import COLOURS, STRONG
 from genmem.figures.pictures.style import GREEN, LOSS_COLOURS, VERMILION
 from genmem.shared.errors import InputError, SolverError
 from genmem.theory.phases import PHASES, classify, interpolates
@@ -37,6 +37,7 @@ TEMPLATE = Template("""
   .controls { grid-row: span 2; }
   .keys { font-size: .8rem; color: #333; display: flex; flex-wrap: wrap; gap: 0 .9rem; min-height: 2.5em; }
   .keys i { display: inline-block; width: .8em; height: .8em; margin-right: .3em; border: 1px solid #777; }
+  .keys i.dot { border-radius: 50%; border-color: #000; }
   .keys b { display: inline-block; width: 1.3em; border-top: 2px solid; vertical-align: .25em; margin-right: .3em; }
   .keys b.dotted { border-top-style: dotted; }
   @media (max-width: 800px) { main { grid-template-columns: minmax(0, 1fr); } .controls { grid-row: auto; } }
@@ -56,7 +57,9 @@ TEMPLATE = Template("""
     <div class="keys">
       {% for name, colour in phases %}<span><i style="background:{{ colour }}"></i>{{ name }}</span>{% endfor %}
       <span>lines: τ<sub>mem</sub></span><span>☆ this network</span>
-      {% if runs %}<span>● measured, in the colour of its regime</span>{% endif %}
+      {% if runs %}<span>measured:</span>
+      {% for name, colour in measured %}<span><i class="dot" style="background:{{ colour }}"></i>{{ name }}</span>{% endfor %}
+      {% endif %}
     </div>{{ embed(roots.regimes) }}</div>
   <div><h2>Distance to the true score</h2><div class="keys">mean squared error per dimension</div>
     {{ embed(roots.score) }}</div>
@@ -97,12 +100,11 @@ class Page:
         document.template_variables.update(
             phases=[(name.replace("_", " "), COLOURS[name]) for name in PHASES[1:]], runs=bool(runs), **LOSS_COLOURS,
             mem=VERMILION, gen=GREEN,
+            measured=[*((name, STRONG[name]) for name in ("underfit", "generalization", "memorization")), ("ended before", ENDED)],
         )  # fmt: skip
         self._worker = LatestRequest(self._answer, self._refine)
         self._worker.start()
         document.on_session_destroyed(lambda _: self._worker.stop())
-        if runs:
-            self._losses.show_run(runs[0])
         self._follow()
 
     # In the session's thread ------------------------------------------------------------------------------------------
@@ -112,8 +114,10 @@ class Page:
         settings = self._controls.settings
         self._regimes.show_network(settings.psi_n, settings.psi_p)
         if self._runs:
-            chosen = self._runs[self._controls.run.value].setting
-            self._regimes.show_runs([run for run in self._runs.values() if run.setting == chosen], settings.tau)
+            chosen = self._runs[self._controls.run.value]
+            self._regimes.show_runs([run for run in self._runs.values() if run.setting == chosen.setting], settings.tau)
+            # Beside the curves of another network, a run's losses would say nothing.
+            self._losses.show_run(chosen if chosen.settings.same_network(settings) else None)
         for plot in (self._losses, self._score):
             plot.marks.show_now(settings.tau)
         self._describe()
@@ -121,9 +125,7 @@ class Page:
 
     def _choose(self) -> None:
         """Go to the network that stands for the chosen run, and lay its losses over."""
-        run = self._runs[self._controls.run.value]
-        self._losses.show_run(run)
-        self._controls.set(run.settings)
+        self._controls.set(self._runs[self._controls.run.value].settings)
         self._follow()
 
     def _show(self, result: Curves | RegimesAtTime | Eigenvalues | str) -> None:

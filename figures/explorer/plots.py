@@ -10,14 +10,16 @@ from bokeh.plotting import figure
 from genmem.figures.explorer.calculation import TAU, TRAINING_TIMES, Curves, Eigenvalues
 from genmem.figures.explorer.refined_regimes import PSI, RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
-from genmem.figures.pictures.phase_diagram import COLOURS
-from genmem.figures.pictures.style import BLACK, BLUE, GREEN, GREY, LOSS_COLOURS, TIME_COLOURS, VERMILION
+from genmem.figures.pictures.phase_diagram import COLOURS, STRONG
+from genmem.figures.pictures.style import BLACK, BLUE, GREEN, LOSS_COLOURS, TIME_COLOURS, VERMILION
 from genmem.theory.phases import PHASES
 from genmem.theory.timescales import Timescales
 
 EVENTS = {"gen": "generalizes", "gap": "losses part", "mem": "memorizes"}
 # How far below the top of the plot the name of each time begins.
 _DROPS = {"gen": 0.0, "mem": 0.27, "gap": 0.54}
+# Of a run that had ended at the training time shown.
+ENDED = "#FFFFFF"
 LIMIT_COLOURS = (VERMILION, VERMILION, GREEN, GREEN)
 _EXPONENT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # The spectrum's plot shows this many powers of e of density below the highest.
@@ -42,6 +44,7 @@ class TimeMarks:
                 self._names[kind] = Label(
                     x=1, y=1, text=text, text_color=TIME_COLOURS[kind], text_font_size="11px", angle=math.pi / 2,
                     text_align="right", text_baseline="bottom", x_offset=-2, y_offset=-3,
+                    background_fill_color="white", background_fill_alpha=0.85,
                 )  # fmt: skip
                 plot.add_layout(self._names[kind])
 
@@ -83,8 +86,10 @@ class Losses:
         self.marks.show_times(curves.times, low, high)
         self._source.data = {"tau": TRAINING_TIMES, "train": curves.train, "test": curves.test}
 
-    def show_run(self, run: MeasuredRun) -> None:
-        self._seen.data = {"tau": run.tau, "train": run.train, "test": run.test}
+    def show_run(self, run: MeasuredRun | None) -> None:
+        """Lay the losses of a run over; none for None."""
+        seen = {"tau": run.tau, "train": run.train, "test": run.test} if run else {"tau": [], "train": [], "test": []}
+        self._seen.data = seen
 
 
 class Score:
@@ -165,6 +170,8 @@ class RegimesPlot:
             "x", "y", "text", source=self._names, text_font_size="11px", text_align="center", text_baseline="middle",
             background_fill_color="white", background_fill_alpha=0.6,
         )  # fmt: skip
+        # A white ring under each, for a dot on a region of its own phase.
+        self.figure.scatter("x", "y", source=self._seen, size=12, fill_color="white", line_color=None)
         self.figure.scatter("x", "y", source=self._seen, size=9, fill_color="colour", line_color=BLACK)
         self.figure.scatter(
             "x", "y", source=self._network, marker="star", size=18, fill_color="white", line_color=BLACK, line_width=1.5
@@ -184,7 +191,7 @@ class RegimesPlot:
         self._network.data = {"x": [psi_n], "y": [psi_p]}
 
     def show_runs(self, runs: Sequence[MeasuredRun], tau: float) -> None:
-        """Each run in the colour of the regime it was in at this training time; grey if it ended before."""
+        """Each run in the stronger colour of the regime it was in at this training time; ENDED if it ended before."""
         phases = [run.phase(tau) for run in runs]
         places = [(run.settings.psi_n, run.settings.psi_p) for run in runs]
         # Runs of one place are stacked, half a marker over each other.
@@ -192,7 +199,7 @@ class RegimesPlot:
         self._seen.data = {
             "x": [psi_n for psi_n, _ in places],
             "y": [psi_p * 1.3**over for (_, psi_p), over in zip(places, rank, strict=True)],
-            "colour": [COLOURS[PHASES[phase]] if phase >= 0 else GREY for phase in phases],
+            "colour": [STRONG[PHASES[phase]] if phase >= 0 else ENDED for phase in phases],
         }
 
 

@@ -16,6 +16,8 @@ PSI = (-2.0, 10.0)
 # Each grid holds the one before it; the first costs as much as a few curves.
 LEVELS = (5, 9, 17, 33)
 PIXELS = 240
+# Cells that a contour may pass outside the region of its values before it counts as cut: rounding at its border.
+_GAP = 3
 
 
 class RefinedRegimes:
@@ -79,10 +81,11 @@ class RefinedRegimes:
         further = np.full_like(log_mem, np.nan)
         further[:, 2:] = 2 * log_mem[:, 1:-1] - log_mem[:, :-2]
         log_mem = np.where(np.isnan(log_mem), further, log_mem)
-        mem = np.where(_interpolated(_filled(margin)) > 0, np.exp(_interpolated(_filled(log_mem))), np.inf)
+        log_mem, reached = _interpolated(_filled(log_mem)), _interpolated(_filled(margin)) > 0
+        mem = np.where(reached, np.exp(log_mem), np.inf)
         unsolved = _interpolated(np.isnan(margin).astype(float)) > 0.5
         gen, mem = np.where(unsolved, np.nan, gen), np.where(unsolved, np.nan, mem)
-        return gen, mem, _contours(mem)
+        return gen, mem, _contours(log_mem / np.log(10), reached & ~unsolved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +107,26 @@ def centres() -> np.ndarray:
     return PSI[0] + (PSI[1] - PSI[0]) * (np.arange(PIXELS) + 0.5) / PIXELS
 
 
-def _contours(mem: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+def _contours(exponent: np.ndarray, inside: np.ndarray) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Lines of whole decimal exponents, cut where they leave the cells `inside`.
+
+    Drawn through all cells and cut afterwards: a line along the border of a mask would be broken at each of its steps.
+    """
     from contourpy import contour_generator
 
-    exponent = np.ma.masked_invalid(np.log10(mem))
-    if not exponent.count():
+    if not inside.any():
         return []
     lines = contour_generator(centres(), centres(), exponent)
-    decades = range(int(np.ceil(exponent.min())), int(np.floor(exponent.max())) + 1)
-    return [(k, 2 ** line[:, 0], 2 ** line[:, 1]) for k in decades for line in lines.lines(k)]
+    lowest, highest = exponent[inside].min(), exponent[inside].max()
+    cells = (PSI[1] - PSI[0]) / PIXELS
+    found = []
+    for k in range(int(np.ceil(lowest)), int(np.floor(highest)) + 1):
+        for line in lines.lines(k):
+            column, row = np.clip(((line - PSI[0]) / cells).astype(int), 0, PIXELS - 1).T
+            kept = np.flatnonzero(inside[row, column])
+            parts = np.split(kept, np.flatnonzero(np.diff(kept) > _GAP) + 1)
+            found += [(k, 2 ** line[part, 0], 2 ** line[part, 1]) for part in parts if part.size > 1]
+    return found
 
 
 def _times_and_margin(model: RandomFeatures) -> tuple[float, float, float]:

@@ -112,3 +112,11 @@ def test_controls_call_once_per_change_and_show_the_slider_of_the_covariance():
     assert len(calls) == 1 and widgets["ratio"].visible
     controls.move(1e9, 4.0)
     assert controls.settings.psi_n == 1024 and controls.settings.psi_p == 4.0
+
+
+def test_a_moved_slider_leaves_the_run_and_the_training_time_does_not():
+    start = Settings(psi_n=2.0, psi_p=24.3, t=0.01, kind="of a data set")
+    controls = Controls(start, lambda: None)
+    assert start.same_network(controls.settings) and start.same_network(replace(start, tau=3.0))
+    for change in ({"psi_n": 2.2}, {"psi_p": 30.0}, {"t": 0.02}, {"copies": 4.0}, {"kind": "isotropic"}, {"data": "x"}):
+        assert not start.same_network(replace(start, **change))
