@@ -45,6 +45,7 @@ STRONG = {
     "generalization": "#3B957A",
     "memorization": "#C4692A",
     "architectural_regularization": "#4A8ABD",
+    "benign_overfitting": "#95538B",
 }
 FINE = 500
 
