@@ -73,9 +73,3 @@ def test_curves_are_drawn_against_steps_and_rescaled_steps(data, width):
             np.testing.assert_allclose(line.get_xdata()[seen], data.step[k][seen] * scale[k])
             np.testing.assert_array_equal(line.get_ydata(), data.f_mem[k])
         assert panel.get_title("right") == f"spread {float(spread):.2f}"
-
-
-def test_four_parameters_fill_eight_panels_and_three_leave_none_empty(data):
-    for count in (3, 4):
-        several = data.isel(factor=[0] * count)
-        assert len(collapse.build(several.assign_coords(factor=["n"] * count), style.DOUBLE).axes) == 2 * count
