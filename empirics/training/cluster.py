@@ -14,27 +14,27 @@ _CONNECT_SECONDS = 10
 _WORKERS = 2
 
 
-def workers_for(workers: int | None, runs: int) -> int:
+def workers_for(workers: int | None, runs: int, device: str | None = None) -> int:
     """How many processes of this machine train `runs` runs: as asked, but no more than there are runs.
 
-    None: two, or one for each GPU, if there is one. Raises InputError if `workers` is no number of processes.
+    None: two, or one for each GPU that `device` allows, if there is one. Raises InputError if `workers` is no number of processes.
     """
     if workers is None:
-        workers = gpus() or _WORKERS
+        workers = gpus(device) or _WORKERS
     return min(count("workers", workers), max(runs, 1))
 
 
-def at_once(workers: int) -> int:
+def at_once(workers: int, device: str | None = None) -> int:
     """How many runs go at full speed: no more than there are processor cores or, if there is one, GPUs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(workers, gpus() or cores)
+    return min(workers, gpus(device) or cores)
 
 
-def gpus() -> int:
-    """How many GPUs torch sees."""
+def gpus(device: str | None = None) -> int:
+    """How many GPUs torch sees, if `device` (as in device.py) is not another."""
     import torch
 
-    return torch.cuda.device_count()
+    return torch.cuda.device_count() if device in (None, "auto", "cuda") else 0
 
 
 @contextlib.contextmanager

@@ -19,14 +19,40 @@ _FORWARD_BATCH = 512  # of the images measured at a milestone
 class Cost:
     """Of one run, alone on a device, or on one processor core."""
 
-    seconds: float
+    training_seconds: float
+    """Of the optimizer steps."""
+    milestone_seconds: float
+    """Of the losses and samples at milestones."""
     bytes: int
     parameters: int
     """Trainable numbers of the network."""
 
+    @property
+    def seconds(self) -> float:
+        return self.training_seconds + self.milestone_seconds
 
-def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
-    """The cost of each run, measured with one thread on this machine; a second or two for each network.
+    @property
+    def milestone_share(self) -> float:
+        """Part of the time that milestones take, between 0 and 1."""
+        return self.milestone_seconds / self.seconds if self.seconds else 0.0
+
+    def slower(self, factor: float) -> "Cost":
+        """The cost where all takes that many times longer."""
+        return dataclasses.replace(self, training_seconds=factor * self.training_seconds,
+                                   milestone_seconds=factor * self.milestone_seconds)
+
+    def after(self, step: int, config: TrainConfig) -> "Cost":
+        """The cost of what is left of a run after `step` steps; its disk is counted as a whole."""
+        planned = config.milestone_steps()
+        left = sum(milestone > step for milestone in planned) / len(planned) if step else 1
+        return dataclasses.replace(self, training_seconds=(1 - step / config.steps) * self.training_seconds,
+                                   milestone_seconds=left * self.milestone_seconds)
+
+
+def costs(configs: Sequence[TrainConfig], device: str | None = None, threads: int = 1) -> list[Cost]:
+    """The cost of each run, measured on this machine; a second or two for each network.
+
+    device, threads: as those of `train`, of which a worker of a sweep uses one.
 
     A step on a batch of B images is taken to last a + b B, where a and b are measured with blank images under noise. Time
     is that of the steps and of the milestones, which generate images and compute losses.
@@ -37,20 +63,20 @@ def costs(configs: Sequence[TrainConfig]) -> list[Cost]:
 
     keep_freed_memory()
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     try:
-        return [_cost(config) for config in configs]
+        return [_cost(config, device, threads) for config in configs]
     finally:
         torch.set_num_threads(before)
 
 
-def _cost(config: TrainConfig) -> Cost:
+def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
     shape, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
     fixed, per_image, parameters = _step_seconds(
         # What neither a step's time nor the network's size depends on.
         dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, classes=(), range="symmetric", learning_rate=1e-3, warmup=0,
                             momentum=0.5, copies=0, batch_size=1, steps=10**9, milestones=2, first_milestone=1),
-        shape, config.batch_size,
+        shape, config.batch_size, device, threads,
     )
     milestones = len(config.milestone_steps())
     losses = (config.n + min(config.test_images, held_out)) * config.loss_draws * (len(config.loss_times) + 1)
@@ -61,8 +87,8 @@ def _cost(config: TrainConfig) -> Cost:
     # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best weights.
     copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema) + bool(config.stop)
     return Cost(
-        seconds=config.steps * (fixed + per_image * config.batch_size)
-        + milestones * _FORWARD_SHARE * (calls * fixed + images * per_image),
+        training_seconds=config.steps * (fixed + per_image * config.batch_size),
+        milestone_seconds=milestones * _FORWARD_SHARE * (calls * fixed + images * per_image),
         bytes=milestones * (config.samples * pixels + 4 * numbers) + 3 * copies * 4 * parameters,
         parameters=parameters,
     )
@@ -81,23 +107,28 @@ def _data(process: str, name: str, pixels: int, grey: bool, classes: tuple[int, 
 
 
 @functools.cache
-def _step_seconds(config: TrainConfig, shape: tuple[int, int, int], batch_size: int) -> tuple[float, float, int]:
-    """The fixed time of an optimizer step, its time for each image, and the network's parameters."""
+def _step_seconds(
+    config: TrainConfig, shape: tuple[int, int, int], batch_size: int, device: str | None, threads: int
+) -> tuple[float, float, int]:
+    """The fixed time of an optimizer step, its time for each image, and the network's parameters.
+
+    threads: those that torch uses already; here they only tell one measurement from another.
+    """
     import numpy as np
 
     from genmem.empirics.training.batches import Batches
-    from genmem.empirics.training.device import best_device
+    from genmem.empirics.training.device import device_named
     from genmem.empirics.training.run import Run, train_step
 
-    device = best_device()
-    run = Run(config, shape, device)
+    place = device_named(device)
+    run = Run(config, shape, place)
     network, optimizer = run.network, run.optimizer
     parameters = sum(p.numel() for p in network.parameters())
     process = PROCESSES[config.process]()
 
     def seconds(size: int) -> float:
         trial = dataclasses.replace(config, batch_size=size)
-        batches = Batches(trial, process, process.clean(np.zeros((trial.n, *shape), np.float32)).to(device))
+        batches = Batches(trial, process, process.clean(np.zeros((trial.n, *shape), np.float32)).to(place))
         # The first step allocates; the number of the loss waits for the device.
         float(train_step(trial, network, optimizer, batches, 0))
         times, start = [], time.perf_counter()

@@ -8,7 +8,7 @@ import importlib.metadata
 import math
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from genmem.empirics.records import runs
 from genmem.empirics.training.checks import one_process
 from genmem.empirics.training.extension import continue_shorter
 from genmem.empirics.training.memory import keep_freed_memory
+from genmem.empirics.training.watching import Watcher, calls_told
 from genmem.shared.errors import InputError, count
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
     on_step: Callable[[int], None] | None = None,
     threads: int | None = None,
     device: str | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> runs.RunRecord:
     """Train the run of `config` in `directory`, or go on with it there, and return its record.
 
@@ -55,6 +57,7 @@ def train(
         on_step: called with the number of completed steps after each of them, and once at the start.
         threads: of the arithmetic; as many as torch uses in this process if None. On the CPU the last bits depend on it.
         device: cpu, cuda, mps, or auto, which None is too: the best that this machine has. No part of the key.
+        watchers: told of losses and milestones too, without waiting for the device at each step (see watching.py).
 
     Raises InputError if a value is not allowed, if n exceeds the data set, if the directory cannot be written, belongs
     to another config or is in use, if the data have changed since the run began, or if the disk is full; after the last
@@ -90,14 +93,16 @@ def train(
         try:
             torch.set_num_threads(before if threads is None else count("threads", threads))
             facts = carried | {"data_digest": digest}
-            _train(config, directory, images, data, facts, place, on_step or (lambda step: None))
+            told = [*watchers, *([_Steps(on_step)] if on_step else [])]
+            _train(config, directory, images, data, facts, place, told)
         finally:
             torch.set_num_threads(before)
     return runs.load(directory)
 
 
 def _train(
-    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, facts: dict, device, on_step
+    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, facts: dict, device,
+    watchers: Sequence[Watcher],
 ) -> None:
     import torch
 
@@ -126,25 +131,29 @@ def _train(
         "git_commit": git_commit(),
         "versions": {name: importlib.metadata.version(name) for name in ("genmem", "torch", "diffusers")},
     }
-    _run_to_the_end(run, batches, probe, _Journal(directory, facts, elapsed), on_step)
+    _run_to_the_end(run, batches, probe, _Journal(directory, facts, elapsed), watchers)
 
 
-def _run_to_the_end(run: "Run", batches: "Batches", probe: "Probe", journal: "_Journal", on_step) -> None:
+def _run_to_the_end(
+    run: "Run", batches: "Batches", probe: "Probe", journal: "_Journal", watchers: Sequence[Watcher]
+) -> None:
     """Train, measure at the milestones, and write down what there is."""
     milestones = set(run.config.milestone_steps())
     journal.status("running")
+    for watcher in watchers:
+        watcher.begin(run.step)
     if run.step == 0:
-        _record(run, probe, journal)
-    on_step(run.step)
+        _record(run, probe, journal, watchers)
     for loss in _training(run, batches):
         if run.step % _DIVERGENCE_CHECK == 0 and not math.isfinite(loss):
             return journal.status("diverged")
         if run.step in milestones:
-            if not _record(run, probe, journal):
+            if not _record(run, probe, journal, watchers):
                 return journal.status("diverged")
         elif time.monotonic() - journal.saved > CHECKPOINT_SECONDS:
             journal.save(run)
-        on_step(run.step)
+        for watcher in watchers:
+            watcher.after_step(run.step, loss)
     if run.stopper:
         outcome = run.stopper.outcome
         journal.facts |= {"stop_reason": outcome.reason, "best_step": outcome.best_step}
@@ -157,11 +166,12 @@ def _training(run: "Run", batches: "Batches") -> "Iterator[torch.Tensor]":
         yield run.advance(batches)
 
 
-def _record(run: "Run", probe: "Probe", journal: "_Journal") -> bool:
+def _record(run: "Run", probe: "Probe", journal: "_Journal", watchers: Sequence[Watcher]) -> bool:
     """Measure, unless the losses are no longer finite; says whether they are."""
     from genmem.empirics.training.stopping import check_of
 
-    milestone = probe.measure(run.measured)
+    with calls_told(run.measured, watchers, run.step):
+        milestone = probe.measure(run.measured)
     if not all(np.isfinite(milestone[name]).all() for name in ("train_loss", "test_loss", "d1")):
         return False
     runs.write_milestone(journal.directory, run.step, milestone)
@@ -169,7 +179,28 @@ def _record(run: "Run", probe: "Probe", journal: "_Journal") -> bool:
         losses = (milestone[name][0] for name in ("train_loss", "test_loss"))
         run.stopper.judge(check_of(run.step, *losses, milestone["d1"], milestone["d2"]), run.measured)
     journal.save(run)
+    for watcher in watchers:
+        watcher.milestone(run.step, milestone)
     return True
+
+
+class _Steps(Watcher):
+    """Of a function that is called with the number of completed steps."""
+
+    def __init__(self, on_step: Callable[[int], None]):
+        self._on_step = on_step
+
+    def begin(self, step: int) -> None:
+        if step:
+            self._on_step(step)
+
+    def milestone(self, step: int, record) -> None:
+        # A run that starts is told once what there is before training is recorded.
+        if not step:
+            self._on_step(step)
+
+    def after_step(self, step: int, loss) -> None:
+        self._on_step(step)
 
 
 class _Journal:

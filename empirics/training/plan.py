@@ -16,15 +16,18 @@ def plan_table(configs: Sequence[TrainConfig], costs: Sequence[Cost], workers: i
     for config, cost in zip(configs, costs, strict=True):
         groups.setdefault(dataclasses.replace(config, seed=0, half="all"), []).append(cost)
     lines = [f"{'runs':>4} {'data':<10} {'network':<8} {'parameters':>10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} "
-             f"{'steps':>9} {'time each':>10} {'disk each':>10}"]
+             f"{'steps':>9} {'time each':>10} {'milestones':>10} {'disk each':>10}"]
     for config, members in groups.items():
         cost = members[0]
         lines.append(
             f"{len(members):>4} {config.data:<10.10} {config.network:<8.8} {_count(cost.parameters):>10} {config.n:>6} "
             f"{config.width:>4} {config.batch_size:>5} {config.learning_rate:>8.2g} {config.steps:>9} "
-            f"{duration(cost.seconds):>10} {_size(cost.bytes):>10}"
+            f"{duration(cost.seconds):>10} {cost.milestone_share:>10.0%} {_size(cost.bytes):>10}"
         )
+    total = sum(cost.seconds for cost in costs)
+    share = sum(cost.milestone_seconds for cost in costs) / total if total else 0.0
     lines.append(f"{len(configs)} runs: about {duration(makespan(costs, workers))} with {workers} at a time, "
+                 f"{share:.0%} of it at milestones, "
                  f"at most {_size(sum(cost.bytes for cost in costs))} of disk")
     return "\n".join(lines)
 

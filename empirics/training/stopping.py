@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 
 Reason = Literal["gap", "rise", "copies", "diverged", "end"]
 
+REASONS: dict[str, str] = {
+    "gap": "the held-out loss has stopped falling while the train loss lies below it",
+    "rise": "the held-out loss rises",
+    "copies": "more samples are copies of training images than allowed",
+    "diverged": "a loss is no longer finite",
+    "end": "the rule found no reason to stop before the last step",
+}
+"""What each reason means, in words."""
+
 PATIENCE = 1.8
 """Factor in training steps over which the held-out loss is looked at."""
 _GAP = Fractions().gap

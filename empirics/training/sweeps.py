@@ -4,21 +4,22 @@ What the workers have in common is the file system: a run is its record there, a
 worker, the scheduler or the caller can die at any moment and costs the steps since a run's last checkpoint.
 """
 
-import dataclasses
 import functools
 import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records import runs
 from genmem.empirics.training.checks import check_all
-from genmem.empirics.training.cluster import RETRIES, at_once, choose_gpu, connected, workers_for
+from genmem.empirics.training.cluster import RETRIES, at_once, choose_gpu, connected, gpus, workers_for
+from genmem.empirics.training.progress import LINE_SECONDS, MeasuringShare, time_left
+from genmem.empirics.training.watching import Watcher
 from genmem.shared.errors import Failure, InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def sweep(
     workers: int | None = None,
     title: str = "training",
     scheduler: str | None = None,
+    device: str | None = None,
 ) -> list[runs.RunRecord]:
     """Train each config in `root/<key>`, one at a time and with one thread in each worker; return the records in order.
 
@@ -61,6 +63,7 @@ def sweep(
         title: of the progress bar, which counts the optimizer steps of all runs.
         scheduler: address of a Dask scheduler, as tcp://host:8786. Its workers need this package. Messages between
             Dask's processes are pickled: connect to a scheduler that you trust.
+        device: where each worker trains, as in `train`.
 
     Raises InputError before the first run if a config is not allowed, its data are not there, do not hold its n images
     or do not fit its network, or if the scheduler does not answer; SweepError if a run failed, after all others have
@@ -71,16 +74,16 @@ def sweep(
         config.check()
     root = Path(root).resolve()
     waiting = [config for config in configs if not ended(root / config.key)]
-    workers = workers_for(workers, len(waiting))
+    workers = workers_for(workers, len(waiting), device)
     failures = {}
     if waiting:
         if scheduler is None:
-            check_all(waiting, root)
+            _check(waiting, root, device)
         with connected(scheduler, workers) as client:
             if scheduler is not None:
                 # The data may be there alone.
-                client.submit(check_all, waiting, root, pure=False).result()
-            failures = _submit_and_wait(client, waiting, root, title)
+                client.submit(_check, waiting, root, device, pure=False).result()
+            failures = _submit_and_wait(client, waiting, root, title, device)
     if failures:
         raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
                          + "; ".join(f"{key}: {reason}" for key, reason in failures.items()))
@@ -88,7 +91,10 @@ def sweep(
 
 
 def measured_costs(
-    configs: Sequence[TrainConfig], workers: int | None = None, scheduler: str | None = None
+    configs: Sequence[TrainConfig],
+    workers: int | None = None,
+    scheduler: str | None = None,
+    device: str | None = None,
 ) -> "tuple[list[Cost], int]":
     """The cost of each run, measured where it will be trained, and how many run at a time.
 
@@ -96,20 +102,27 @@ def measured_costs(
     as `sweep` does.
     """
     if scheduler is None:
-        workers = workers_for(workers, len(configs))
-        slower = workers / at_once(workers)
-        costs = _checked_costs(configs)
-        return [dataclasses.replace(cost, seconds=slower * cost.seconds) for cost in costs], workers
+        workers = workers_for(workers, len(configs), device)
+        factor = workers / at_once(workers, device)
+        return [cost.slower(factor) for cost in _checked_costs(configs, device)], workers
     with connected(scheduler, 1) as client:
-        costs = client.submit(_checked_costs, configs, pure=False).result()
+        costs = client.submit(_checked_costs, configs, device, pure=False).result()
         return costs, min(len(configs), len(client.scheduler_info(n_workers=-1)["workers"]))
 
 
-def _checked_costs(configs: Sequence[TrainConfig]) -> "list[Cost]":
+def _checked_costs(configs: Sequence[TrainConfig], device: str | None) -> "list[Cost]":
     from genmem.empirics.training import estimate
 
-    check_all(configs)
-    return estimate.costs(configs)
+    _check(configs, None, device)
+    return estimate.costs(configs, device)
+
+
+def _check(configs: Sequence[TrainConfig], root: Path | None, device: str | None) -> None:
+    """Raise InputError, where the runs will be trained, if one of them cannot be."""
+    from genmem.empirics.training.device import device_named
+
+    device_named(device)
+    check_all(configs, root)
 
 
 def ended(directory: Path) -> bool:
@@ -117,14 +130,16 @@ def ended(directory: Path) -> bool:
     return (directory / "run.json").exists() and runs.load(directory).status != "running"
 
 
-def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: str) -> dict[str, str]:
+def _submit_and_wait(
+    client, configs: Sequence[TrainConfig], root: Path, title: str, device: str | None
+) -> dict[str, str]:
     """Train the configs and show how they get on; the reasons of those that failed, by key."""
     # Two sweeps that share a scheduler and a run wait for the same task.
     topic = "genmem-" + hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
     waiting = {config.key: config for config in sorted(configs, key=lambda config: -config.steps)}
     futures = {
         key: client.submit(
-            _train, config, root / key, topic, key=f"{topic}-{key}", retries=RETRIES, priority=config.steps
+            _train, config, root / key, topic, device, key=f"{topic}-{key}", retries=RETRIES, priority=config.steps
         )
         for key, config in waiting.items()
     }
@@ -148,9 +163,12 @@ def _submit_and_wait(client, configs: Sequence[TrainConfig], root: Path, title: 
 
 
 class _Bars:
-    """Progress of the whole sweep in optimizer steps, and of each run that is being trained; on a terminal only."""
+    """Progress of the whole sweep in optimizer steps, and of each run that is being trained; on a terminal.
 
-    def __init__(self, configs: Sequence[TrainConfig], title: str):
+    Elsewhere, a line a minute about the whole sweep. clock: seconds.
+    """
+
+    def __init__(self, configs: Sequence[TrainConfig], title: str, clock: Callable[[], float] = time.monotonic):
         from tqdm.auto import tqdm
 
         self._new = functools.partial(tqdm, unit="step", disable=None)
@@ -159,24 +177,48 @@ class _Bars:
         self._steps = dict.fromkeys(self._length, 0)
         self._all = self._new(total=sum(self._length.values()), desc=title)
         self._of_run = {}
+        self._words, self._losses, self._ended = {}, {}, 0
+        self._title, self._clock = title, clock
+        self._begun = self._shown = clock()
+        self._first = {}  # steps done before this sweep
 
     def report(self, event) -> None:
         """A worker's message; called in Dask's own thread."""
-        key, step = event[1]
-        if key in self._steps:
+        key, step, loss, note = event[1]
+        if key in self._steps and self._steps[key] < self._length[key]:
             self._steps[key] = step
+            self._first.setdefault(key, step)
+            self._words[key] = ", ".join([*([] if loss is None else [f"loss {loss:.4f}"]), *([note] if note else [])])
+            if loss is not None:
+                self._losses[key] = loss
 
     def draw(self) -> None:
         for key, step in self._steps.items():
             if 0 < step < self._length[key]:
                 if key not in self._of_run:
                     self._of_run[key] = self._new(total=self._length[key], desc=self._label[key], leave=False)
-                self._of_run[key].update(step - self._of_run[key].n)
-        self._all.update(sum(self._steps.values()) - self._all.n)
+                self._of_run[key].set_postfix_str(self._words.get(key, ""), refresh=False)
+                self._of_run[key].n = step
+                self._of_run[key].refresh()
+        done = sum(self._steps.values())
+        self._all.update(done - self._all.n)
+        now = self._clock()
+        if self._all.disable and now - self._shown >= LINE_SECONDS:
+            self._shown = now
+            # Lists, as messages come in meanwhile.
+            taken = done - sum(list(self._first.values()))
+            losses = sorted(list(self._losses.values()))
+            between = [f"loss {losses[0]:.4f}" + (f" to {losses[-1]:.4f}" if len(losses) > 1 else "")] if losses else []
+            words = [f"step {done} of {self._all.total}", *between,
+                     f"{self._ended} of {len(self._length)} runs ended",
+                     time_left(now - self._begun, taken, self._all.total - done)]
+            print(f"{self._title}: {', '.join(words)}", file=sys.stderr, flush=True)
 
     def end(self, config: TrainConfig, outcome: str) -> None:
         # A run that diverged or stopped early is over before its last step.
         self._steps[config.key] = self._length[config.key]
+        self._losses.pop(config.key, None)
+        self._ended += 1
         if config.key in self._of_run:
             self._of_run.pop(config.key).close()
         self._all.write(f"{self._label[config.key]}: {outcome}", file=sys.stderr)
@@ -188,6 +230,28 @@ class _Bars:
     def __exit__(self, *error) -> None:
         for bar in (*self._of_run.values(), self._all):
             bar.close()
+
+
+class _Reports(Watcher):
+    """Tells the step, the loss and what else is done, if not training, now and then."""
+
+    def __init__(self, tell: Callable[[int, float | None, str | None], None]):
+        self._tell, self._share, self._loss, self._reported = tell, MeasuringShare(), None, -float("inf")
+
+    def begin(self, step: int) -> None:
+        self._report(step, None)
+
+    def after_step(self, step: int, loss) -> None:
+        self._loss = loss
+        self._report(step, None)
+
+    def measuring(self, step: int, calls: int) -> None:
+        self._report(step, self._share.words(step, calls))
+
+    def _report(self, step: int, note: str | None) -> None:
+        if time.monotonic() - self._reported > _REPORT_SECONDS:
+            self._reported = time.monotonic()
+            self._tell(step, None if self._loss is None else float(self._loss), note)
 
 
 def label(config: TrainConfig) -> str:
@@ -204,16 +268,16 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def _train(config: TrainConfig, directory: Path, topic: str) -> None:
+def _train(config: TrainConfig, directory: Path, topic: str, device: str | None) -> None:
     """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
     from distributed import Reschedule, get_worker
 
     from genmem.empirics.training.loop import train
 
     worker = get_worker()
-    choose_gpu(worker)
+    if gpus(device):
+        choose_gpu(worker)
     task = worker.get_current_task()
-    reported = -float("inf")
 
     def stop_if_unwanted() -> None:
         # Dask cannot stop a thread; a cancelled task, whose client interrupted or died, is no longer 'executing'.
@@ -221,18 +285,15 @@ def _train(config: TrainConfig, directory: Path, topic: str) -> None:
         if state is None or state.state != "executing" or worker.status.name != "running":
             raise Reschedule
 
-    def on_step(step: int) -> None:
-        nonlocal reported
-        if time.monotonic() - reported > _REPORT_SECONDS:
-            reported = time.monotonic()
-            stop_if_unwanted()
-            worker.log_event(topic, (config.key, step))
+    def tell(step: int, loss: float | None, note: str | None) -> None:
+        stop_if_unwanted()
+        worker.log_event(topic, (config.key, step, loss, note))
 
     with _one_run_per_process:
         deadline = time.monotonic() + _FREE_SECONDS
         while True:
             try:
-                train(config, directory, on_step, threads=1)
+                train(config, directory, threads=1, device=device, watchers=[_Reports(tell)])
                 return
             except runs.InUse:
                 # By the worker that had it before, which may be in the middle of a milestone.

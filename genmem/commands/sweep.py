@@ -8,6 +8,7 @@ from genmem.commands.config_file import ConfigFile, as_toml
 from genmem.commands.flags import RUNS_ROOT
 from genmem.commands.run_flags import RunFlags, config_of, flags_of
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.training.device import Device
 from genmem.empirics.training.grids import Grid
 from genmem.empirics.training.presets import PRESETS, Preset
 from genmem.shared.errors import InputError, count
@@ -23,6 +24,7 @@ def sweep(
     out: Path = RUNS_ROOT,
     workers: int | None = None,
     scheduler: str | None = None,
+    device: Device = "auto",
     dry_run: bool = False,
 ) -> None:
     """Train a grid of runs, or a preset, after saying what will run, how long it takes and how much disk.
@@ -40,6 +42,7 @@ def sweep(
         workers: processes on this machine, one run at a time and one thread each; by default two, or one for each GPU.
         scheduler: address of a Dask scheduler, as tcp://host:8786; the runs then go to its workers, which share the
             folder `out`.
+        device: where each worker trains; by default a CUDA GPU if there is one, else Apple's, else the processor.
         dry_run: stop before training.
     """
     from genmem.empirics.training import plan
@@ -58,13 +61,13 @@ def sweep(
     if waiting:
         where = "this machine, as busy as it is now" if scheduler is None else f"a worker of {scheduler}"
         print(f"timing a few steps on {where} ...", file=sys.stderr)
-        costs, workers = measured_costs(waiting, workers, scheduler)
+        costs, workers = measured_costs(waiting, workers, scheduler, device)
         print(f"{len(waiting)} runs to do, {len(configs) - len(waiting)} done in {out}")
         print(plan.plan_table(waiting, costs, workers), flush=True)
         plan.check_disk(out, costs)
     if dry_run:
         return
-    records = train_all(configs, out, workers, scheduler=scheduler)
+    records = train_all(configs, out, workers, scheduler=scheduler, device=device)
     print(f"{len(records)} runs recorded in {out}; next: genmem measure {out}")
 
 

@@ -16,7 +16,7 @@ from tests.empirics.small import SMALL
 
 
 def cost(seconds, size=0):
-    return Cost(seconds, size, 1000)
+    return Cost(0.75 * seconds, 0.25 * seconds, size, 1000)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_plan_has_a_line_for_each_setting_and_the_sum():
     configs = [dataclasses.replace(SMALL, n=n, seed=seed) for n in (8, 16) for seed in (0, 1, 2)]
     lines = plan.plan_table(configs, [cost(60, 10**6)] * 6, workers=2).splitlines()
     assert len(lines) == 4 and [line.split()[0] for line in lines[1:3]] == ["3", "3"]
-    assert lines[-1] == "6 runs: about 3.0 min with 2 at a time, at most 6.0 MB of disk"
+    assert lines[-1] == "6 runs: about 3.0 min with 2 at a time, 25% of it at milestones, at most 6.0 MB of disk"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import threading
 import time
 
 import pytest
+import torch
 
 from genmem.empirics.data import datasets
 from genmem.empirics.records import runs
+from genmem.empirics.training import estimate
 from genmem.empirics.training.checks import OF_DATA, check_all
 from genmem.empirics.training.cluster import at_once, connected, workers_for
 from genmem.empirics.training.estimate import Cost
@@ -93,7 +95,7 @@ def test_there_are_as_many_workers_as_asked_for_and_runs_to_do(asked, runs, give
 
 
 def test_each_gpu_has_one_worker_unless_more_are_asked_for(monkeypatch):
-    monkeypatch.setattr("genmem.empirics.training.cluster.gpus", lambda: 4)
+    monkeypatch.setattr("genmem.empirics.training.cluster.gpus", lambda *_: 4)
     assert workers_for(None, 9) == 4 and workers_for(8, 9) == 8
     assert at_once(8) == 4 and at_once(3) == 3
 
@@ -107,9 +109,40 @@ def test_the_processes_of_this_machine_are_counted(number):
         assert list(client.nthreads().values()) == [1] * number
 
 
+def test_a_sweep_trains_and_is_timed_on_the_device_it_is_given(tmp_path, inside, monkeypatch):
+    used = []
+
+    def named(name):
+        used.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("genmem.empirics.training.device.device_named", named)
+    estimate._step_seconds.cache_clear()
+    measured_costs([SMALL], 1, device="mps")
+    assert used == ["mps", "mps"]  # checked, timed
+    measured_costs([SMALL], 1, inside, device="cuda")
+    assert used[2:] == ["cuda", "cuda"]
+    sweep([SMALL], tmp_path, scheduler=inside, device="mps")
+    assert used[4:] == ["mps", "mps"]  # checked, trained
+    estimate._step_seconds.cache_clear()
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_runs(tmp_path):
+    with pytest.raises(InputError, match="device must be"):
+        sweep([SMALL], tmp_path / "runs", device="tpu")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_processor_has_two_workers_whatever_gpus_there_are(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert workers_for(None, 9, "cpu") == 2 and workers_for(None, 9, "cuda") == workers_for(None, 9) == 4
+    assert at_once(10**6, "cpu") == os.cpu_count() or at_once(10**6, "cpu") == len(os.sched_getaffinity(0))
+    assert at_once(10**6, "auto") == 4
+
+
 def test_more_workers_than_cores_make_each_run_slower(monkeypatch):
-    monkeypatch.setattr("genmem.empirics.training.sweeps.at_once", lambda workers: min(workers, 2))
-    monkeypatch.setattr("genmem.empirics.training.estimate.costs", lambda configs: [Cost(60, 1, 1)] * len(configs))
+    monkeypatch.setattr("genmem.empirics.training.sweeps.at_once", lambda workers, device: min(workers, 2))
+    monkeypatch.setattr("genmem.empirics.training.estimate.costs", lambda configs, device: [Cost(45, 15, 1, 1)] * len(configs))
     configs = [dataclasses.replace(SMALL, seed=seed) for seed in range(8)]
     for asked, seconds in ((1, 60), (2, 60), (4, 120), (16, 240)):
         costs, workers = measured_costs(configs, asked)
