@@ -43,8 +43,17 @@ def continue_shorter(config: TrainConfig, directory: Path, digest: str) -> dict:
     return {}
 
 
-def _shorter(config: TrainConfig, directory: Path, digest: str) -> list[runs.RunRecord]:
-    """The runs beside `directory` that are the beginning of this one, those with the latest checkpoints first."""
+def head_start(config: TrainConfig, directory: Path) -> int:
+    """The step from which a run that has not begun would go on, if the data have not changed; 0: from the beginning."""
+    shorter = _shorter(config, directory, None)
+    return int(_checkpoints(shorter[0])[-1].stem) if shorter else 0
+
+
+def _shorter(config: TrainConfig, directory: Path, digest: str | None) -> list[runs.RunRecord]:
+    """The runs beside `directory` that are the beginning of this one, those with the latest checkpoints first.
+
+    digest: of the data; None: of any.
+    """
     found = []
     for path in visible(directory.parent, "*/run.json"):
         if path.parent == directory:
@@ -55,7 +64,7 @@ def _shorter(config: TrainConfig, directory: Path, digest: str) -> list[runs.Run
             continue
         same = dataclasses.replace(record.config, steps=config.steps).key == config.key
         if (same and record.config.steps < config.steps and record.status != "diverged"
-                and record.facts.get("data_digest", digest) == digest and _checkpoints(record)):
+                and digest in (None, record.facts.get("data_digest", digest)) and _checkpoints(record)):
             found.append(record)
     return sorted(found, key=lambda record: int(_checkpoints(record)[-1].stem), reverse=True)
 

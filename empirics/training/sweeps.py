@@ -205,9 +205,8 @@ class _Bars:
         now = self._clock()
         if self._all.disable and now - self._shown >= LINE_SECONDS:
             self._shown = now
-            # Lists, as messages come in meanwhile.
-            taken = done - sum(list(self._first.values()))
-            losses = sorted(list(self._losses.values()))
+            taken = done - sum(tuple(self._first.values()))
+            losses = sorted(self._losses.values())
             between = [f"loss {losses[0]:.4f}" + (f" to {losses[-1]:.4f}" if len(losses) > 1 else "")] if losses else []
             words = [f"step {done} of {self._all.total}", *between,
                      f"{self._ended} of {len(self._length)} runs ended",

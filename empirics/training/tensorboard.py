@@ -26,7 +26,7 @@ class TensorBoard(Watcher):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError(f"tensorboard must be left out where the package tensorboard is not installed (pip install "
+            raise InputError("tensorboard must be left out where the package tensorboard is not installed (pip install "
                              f"tensorboard), but '{folder}' was given") from None
         self._new, self._config, self._folder = SummaryWriter, config, Path(folder) / config.key
         self._writer = None

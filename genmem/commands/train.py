@@ -76,12 +76,14 @@ def _forecast(config: TrainConfig, out: Path, threads: int | None, device: str) 
     from genmem.empirics.training import estimate, plan
     from genmem.empirics.training.checks import check_all
     from genmem.empirics.training.device import device_named
+    from genmem.empirics.training.extension import head_start
 
     check_all([config], out)
     place = device_named(device)
     threads = torch.get_num_threads() if threads is None else count("threads", threads)
     directory = out / config.key
-    done = progress_of(runs.load(directory)).step if (directory / "run.json").exists() else 0
+    begun = (directory / "run.json").exists()
+    done = progress_of(runs.load(directory)).step if begun else head_start(config, directory)
     (cost,) = estimate.costs([config], device, threads)
     cost = cost.after(done, config)
     return (f"{config.steps - done} steps{f' after {done}' if done else ''} on {place.type}: about "
@@ -93,7 +95,8 @@ def _stop_in_words(record: "RunRecord") -> str:
     """Why a run with `--stop` ended where it did, and which weights it kept."""
     from genmem.empirics.training.stopping import REASONS
 
-    why = f"stopped by --stop at step {record.steps[-1]}" if record.status == "stopped early" else "not stopped by --stop"
+    stopped = record.status == "stopped early"
+    why = f"stopped by --stop at step {record.steps[-1]}" if stopped else "not stopped by --stop"
     best = record.facts["best_step"]
     kept = (f"the weights of step {best}, with the lowest test loss before copies, are in "
             f"{record.directory / 'best.safetensors'}" if best is not None else "no weights were kept")

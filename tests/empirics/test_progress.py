@@ -111,7 +111,8 @@ def test_a_sweep_without_a_terminal_prints_a_line_a_minute(capsys):
             for config, step, loss in zip(configs, (first, second), (0.5, 0.25), strict=True):
                 bars.report((0, (config.key, step, loss, None)))
             bars.draw()
-    assert capsys.readouterr().err == "training: step 80 of 200, loss 0.2500 to 0.5000, 0 of 2 runs ended, 2.0 min left\n"
+    line = "training: step 80 of 200, loss 0.2500 to 0.5000, 0 of 2 runs ended, 2.0 min left\n"
+    assert capsys.readouterr().err == line
 
 
 class Writer:
@@ -163,6 +164,14 @@ def test_train_says_before_how_long_and_after_what_is_next_and_what_was_kept(tmp
     assert out.splitlines()[-1].endswith(f"next: genmem measure {tmp_path}")
     # The forecast changes nothing of the run.
     assert recorded(directory) == recorded(train(config, tmp_path / "plain").directory)
+
+
+def test_the_forecast_of_a_longer_run_begins_where_the_shorter_one_ended(tmp_path, monkeypatch, capsys):
+    train(SMALL, tmp_path / SMALL.key)
+    longer = dataclasses.replace(SMALL, steps=45)
+    genmem("train", *flags(longer), "--device", "cpu", "--out", tmp_path, monkeypatch=monkeypatch)
+    assert capsys.readouterr().err.startswith("15 steps after 30 on cpu")
+    assert load(tmp_path / longer.key).facts["continued"]["at"] == 30
 
 
 def test_what_is_left_costs_less():

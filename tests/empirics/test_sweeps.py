@@ -142,7 +142,8 @@ def test_the_processor_has_two_workers_whatever_gpus_there_are(monkeypatch):
 
 def test_more_workers_than_cores_make_each_run_slower(monkeypatch):
     monkeypatch.setattr("genmem.empirics.training.sweeps.at_once", lambda workers, device: min(workers, 2))
-    monkeypatch.setattr("genmem.empirics.training.estimate.costs", lambda configs, device: [Cost(45, 15, 1, 1)] * len(configs))
+    cost = Cost(45, 15, 1, 1)
+    monkeypatch.setattr("genmem.empirics.training.estimate.costs", lambda configs, device: [cost] * len(configs))
     configs = [dataclasses.replace(SMALL, seed=seed) for seed in range(8)]
     for asked, seconds in ((1, 60), (2, 60), (4, 120), (16, 240)):
         costs, workers = measured_costs(configs, asked)
