@@ -1,7 +1,7 @@
 """How long a learning curve takes, against the same curve from many draws of the finite network.
 
-Baseline: theory.simulate at d = 100, one draw, which fluctuates by about one per cent; the closed form has no such error.
-Times are medians over repetitions on one thread.
+Baseline: theory.simulate at d = 100, one draw, which fluctuates by about one per cent; the closed form has no such
+error. Times are medians over repetitions on one thread.
 """
 
 import os

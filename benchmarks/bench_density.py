@@ -1,8 +1,8 @@
 """How fast is the spectral density of U, against the published way to compute it?
 
 Baseline: the saddle-point equations of Bonnaire et al. (arXiv 2505.17638) in (Re g, Im g, Re delta, Im delta), solved
-by `scipy.optimize.root(method="lm")`, for each lambda along 110 imaginary parts from 10 down to 1e-13, each from the last
-solution; the density is Im g / pi at the end. Both give the density at the same 400 lambda.
+by `scipy.optimize.root(method="lm")`, for each lambda along 110 imaginary parts from 10 down to 1e-13, each from the
+last solution; the density is Im g / pi at the end. Both give the density at the same 400 lambda.
 """
 
 import time

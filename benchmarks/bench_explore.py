@@ -1,9 +1,9 @@
 """How long the explorer computes from a slider's event to the last of the new data (curves, spectrum, first diagram).
 
-Baseline: the phase diagram on 60 x 60 points, as `genmem phase-diagram` computes it: what every slider but psi_n, psi_p and
-tau would wait for if the page did not begin with a coarse one. Processor time is given beside the wait, which is longer on
-a machine with other work to do. Transport and drawing come on top: tests/figures/test_browser_explorer.py prints the wait
-seen in a browser.
+Baseline: the phase diagram on 60 x 60 points, as `genmem phase-diagram` computes it: what every slider but psi_n, psi_p
+and tau would wait for if the page did not begin with a coarse one. Processor time is given beside the wait, which is
+longer on a machine with other work to do. Transport and drawing come on top: tests/figures/test_browser_explorer.py
+prints the wait seen in a browser.
 """
 
 import statistics

@@ -71,28 +71,44 @@ def main() -> None:
     cdist = median_time(lambda: torch.cdist(copies, flat).topk(2, largest=False), 1)
     line("", nearest, cdist, "torch.cdist and topk, not exact:")
     exact = (copies[:PART].double() - flat[:PART].double()).norm(dim=1)
-    for name, found in (("this", nearest_two(samples[:PART], images)[0]),
-                        ("torch.cdist", torch.cdist(copies[:PART], flat).min(1).values)):
+    for name, found in (
+        ("this", nearest_two(samples[:PART], images)[0]),
+        ("torch.cdist", torch.cdist(copies[:PART], flat).min(1).values),
+    ):
         error = ((found.double() - exact).abs() / exact).max().item()
         print(f"{'':4}{f'largest relative error of {name}, copies + 1e-3':60} {error:.1e}")
 
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(count, FEATURES)).astype(np.float32) for count in (SAMPLES, REFERENCES))
-    line("sliced Wasserstein, 256 directions", median_time(lambda: sliced_wasserstein(a, b)),
-         median_time(lambda: projections_one_by_one(a, b)), "scipy's wasserstein_distance in a loop")
-    line("Frechet distance", median_time(lambda: frechet_distance(a, b)), median_time(lambda: with_matrix_root(a, b)),
-         "scipy.linalg.sqrtm")
+    line(
+        "sliced Wasserstein, 256 directions",
+        median_time(lambda: sliced_wasserstein(a, b)),
+        median_time(lambda: projections_one_by_one(a, b)),
+        "scipy's wasserstein_distance in a loop",
+    )
+    line(
+        "Frechet distance",
+        median_time(lambda: frechet_distance(a, b)),
+        median_time(lambda: with_matrix_root(a, b)),
+        "scipy.linalg.sqrtm",
+    )
     d1, d2 = rng.uniform(size=SAMPLES), np.ones(SAMPLES)
-    line("f_mem and its interval", median_time(lambda: memorized_fraction(d1, d2)),
-         median_time(lambda: resampled(d1, d2)), "1000 resamplings")
+    line(
+        "f_mem and its interval",
+        median_time(lambda: memorized_fraction(d1, d2)),
+        median_time(lambda: resampled(d1, d2)),
+        "1000 resamplings",
+    )
 
     space = feature_space("random-conv")
     digits = rng.uniform(-1, 1, (SAMPLES, *SHAPE)).astype(np.float32)
     print(f"{'random-conv features of all samples':46} {1e3 * median_time(lambda: space(digits), 1):9.1f}")
     references = rng.normal(size=(IMAGES, FEATURES)).astype(np.float32)
     centre = references.mean(axis=0)
-    print(f"{'copy score: nearest of all images':46} "
-          f"{1e3 * median_time(lambda: nearest_similarity(a, references, centre), 1):9.1f}")
+    print(
+        f"{'copy score: nearest of all images':46} "
+        f"{1e3 * median_time(lambda: nearest_similarity(a, references, centre), 1):9.1f}"
+    )
 
 
 if __name__ == "__main__":

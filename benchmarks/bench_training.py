@@ -1,7 +1,7 @@
 """What does a run cost beyond the arithmetic: our loop against a bare PyTorch loop?
 
-Baseline: a plain PyTorch loop with the same network, batch size, optimizer and precision, that draws its batch, diffusion
-steps and noise from one global generator and keeps no record. Our loop draws each batch from (seed, step),
+Baseline: a plain PyTorch loop with the same network, batch size, optimizer and precision, that draws its batch,
+diffusion steps and noise from one global generator and keeps no record. Our loop draws each batch from (seed, step),
 watches for divergence and reports each step. Both run in turn, a few steps at a time, in one process on one
 thread, in processor time, so that whatever else the machine does counts for neither; nor do milestones, which the
 baseline lacks.
@@ -24,8 +24,15 @@ from genmem.empirics.training.loop import train
 from genmem.empirics.training.networks import network_of
 
 BLOCK, BLOCKS = 10, 40
-COMMON = {"milestones": 2, "first_milestone": 1, "steps": BLOCK * BLOCKS, "test_images": 2, "loss_draws": 1,
-          "sampling_steps": 1, "samples": 2}
+COMMON = {
+    "milestones": 2,
+    "first_milestone": 1,
+    "steps": BLOCK * BLOCKS,
+    "test_images": 2,
+    "loss_draws": 1,
+    "sampling_steps": 1,
+    "samples": 2,
+}
 CASES = {
     "digits, U-Net W = 4, 2 levels, 1 block, B = 32": TrainConfig(width=4, levels=2, blocks=1, batch_size=32, **COMMON),
     "digits, U-Net W = 8, 2 levels, 1 block, B = 64": TrainConfig(width=8, levels=2, blocks=1, **COMMON),

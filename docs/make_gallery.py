@@ -12,9 +12,9 @@ WIDTH = 1400  # pixels; the files of `genmem figures` have 2100
 
 HEAD = """# Gallery
 
-Every figure of `genmem figures all --runs records/digits-cpu records/random-features`, at two columns; `make gallery` makes
-this page. Each also comes at one column, as PDF, and with its data ([publication-figures.md](publication-figures.md)). Measured
-figures show this project's own recorded runs, U-Nets on 8×8 digits.
+Every figure of `genmem figures all --runs records/digits-cpu records/random-features`, at two columns; `make gallery`
+makes this page. Each also comes at one column, as PDF, and with its data ([how](publication-figures.md)).
+Measured figures show this project's own recorded runs, U-Nets on 8×8 digits.
 """
 
 

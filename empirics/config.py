@@ -19,7 +19,8 @@ Precision = Literal["float32", "bf16"]
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """One run. Two runs with equal configs are the same run; its key is a hash of the values that differ from the defaults."""
+    """One run. Two runs with equal configs are the same run; its key is a hash of the values that differ from the
+    defaults."""
 
     data: str = "digits"
     """Data set: digits, patches, cifar10, cifar10:PATH, gmm, gaussian:WHAT, folder:PATH or npy:PATH (see
@@ -47,11 +48,11 @@ class TrainConfig:
     deduplicate: bool = False
     """Leave out of the training pool what is there twice, and what is held out too, near duplicates included."""
     network: str = "unet"
-    """unet; mlp, a residual MLP for vectors; or random-features, the score network of the theory (one train_time, A = 0 at
-    first)."""
+    """unet; mlp, a residual MLP for vectors; or random-features, the score network of the theory (one train_time, A = 0
+    at first)."""
     width: int = 8
-    """Base width W of the U-Net, a multiple of 4 (its levels have W, 2W, 4W channels); hidden width of the MLP; number of
-    random features."""
+    """Base width W of the U-Net, a multiple of 4 (its levels have W, 2W, 4W channels); hidden width of the MLP; number
+    of random features."""
     levels: int = 3
     """Resolution levels of the U-Net (1 to 3); each halves the image's side."""
     blocks: int = 2
@@ -67,13 +68,15 @@ class TrainConfig:
     momentum: float = 0.95
     """Momentum of SGD; Adam ignores it."""
     batch_size: int = 64
-    """Images per optimizer step; B = n (times the noise copies, if any) is the full batch, and beyond it images repeat."""
+    """Images per optimizer step; B = n (times the noise copies, if any) is the full batch, and beyond it images repeat.
+    """
     copies: int = 0
     """Noise copies of each training image, drawn once, steps included; 0: fresh noise at each optimizer step."""
     flip: bool = False
     """Mirror each image of a batch with probability one half."""
     ema: float = 0.0
-    """Decay of the exponential moving average of the weights that is measured in their place; 0: the weights themselves."""
+    """Decay of the exponential moving average of the weights that is measured in their place; 0: the weights
+    themselves."""
     train_time: float = 0.0
     """Train at this Ornstein-Uhlenbeck time only (its nearest DDPM step), without generating; 0: at all times."""
     steps: int = 10_000
@@ -93,7 +96,8 @@ class TrainConfig:
     sampling_steps: int = 50
     """Deterministic DDIM steps per generated image."""
     sampling_seed: int | None = None
-    """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it."""
+    """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it.
+    """
     precision: Precision = "float32"
     """Arithmetic of the network."""
     stop: float = 0.0
@@ -109,8 +113,17 @@ class TrainConfig:
 
         Not in __post_init__: there the command line's parser would catch the error and wrap it in words of its own.
         """
-        for name in ("width", "levels", "blocks", "batch_size", "steps", "first_milestone", "loss_draws",
-                     "test_images", "sampling_steps"):
+        for name in (
+            "width",
+            "levels",
+            "blocks",
+            "batch_size",
+            "steps",
+            "first_milestone",
+            "loss_draws",
+            "test_images",
+            "sampling_steps",
+        ):
             count(name, getattr(self, name))
         for name in ("seed", "samples", "copies", "warmup", "pixels"):
             count(name, getattr(self, name), least=0)
@@ -127,13 +140,21 @@ class TrainConfig:
         positive("learning_rate", self.learning_rate)
         if not self.loss_times:
             raise InputError("loss_times must hold at least one time, but none was given")
-        for name, allowed in (("half", get_args(Half)), ("range", get_args(Range)), ("optimizer", get_args(Optimizer)),
-                              ("precision", get_args(Precision)), ("process", PROCESSES), ("network", NETWORKS)):
+        for name, allowed in (
+            ("half", get_args(Half)),
+            ("range", get_args(Range)),
+            ("optimizer", get_args(Optimizer)),
+            ("precision", get_args(Precision)),
+            ("process", PROCESSES),
+            ("network", NETWORKS),
+        ):
             known(name, getattr(self, name), allowed)
         network = NETWORKS[self.network]
         if network.process != self.process:
-            raise InputError(f"network must be one for the process {self.process}, but {self.network!r} was given, "
-                             f"which is for {network.process}")
+            raise InputError(
+                f"network must be one for the process {self.process}, but {self.network!r} was given, "
+                f"which is for {network.process}"
+            )
         PROCESSES[self.process].check(self)
         network.check(self)
         if self.stop and not self.samples:
@@ -148,10 +169,14 @@ class TrainConfig:
         if not self.train_time:
             return
         if self.samples:
-            raise InputError(f"samples must be 0 with a train_time, as all times generate, but {self.samples!r} was given")
+            raise InputError(
+                f"samples must be 0 with a train_time, as all times generate, but {self.samples!r} was given"
+            )
         if self.loss_times != (self.train_time,):
-            raise InputError(f"loss_times must be the train_time {self.train_time:g} alone, but "
-                             f"{', '.join(map(str, self.loss_times))} was given")
+            raise InputError(
+                f"loss_times must be the train_time {self.train_time:g} alone, but "
+                f"{', '.join(map(str, self.loss_times))} was given"
+            )
 
     @property
     def is_theory(self) -> bool:
@@ -194,7 +219,9 @@ def from_json(values: dict) -> TrainConfig:
     """
     unknown = values.keys() - {field.name for field in dataclasses.fields(TrainConfig)}
     if unknown:
-        raise InputError(f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?")
+        raise InputError(
+            f"a run's config holds the unknown field {sorted(unknown)[0]!r}; was it made by a newer genmem?"
+        )
     hints = get_type_hints(TrainConfig)
     for name, value in values.items():
         if not _fits(value, hints[name]):
@@ -236,4 +263,6 @@ def _words(hint) -> str:
         return " or ".join(_words(option) for option in get_args(hint))
     if get_origin(hint) is tuple:
         return "a list of numbers"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text", types.NoneType: "null"}[hint]
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text", types.NoneType: "null"}[
+        hint
+    ]

@@ -40,8 +40,14 @@ digits = digits[torch.randperm(len(digits))]
 images, held_out = digits[:16], digits[-128:]
 
 model = UNet2DModel(
-    sample_size=8, in_channels=1, out_channels=1, layers_per_block=2, block_out_channels=(16, 32), norm_num_groups=4,
-    down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    sample_size=8,
+    in_channels=1,
+    out_channels=1,
+    layers_per_block=2,
+    block_out_channels=(16, 32),
+    norm_num_groups=4,
+    down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+    up_block_types=("AttnUpBlock2D", "UpBlock2D"),
 )
 noise_scheduler = DDPMScheduler(num_train_timesteps=1000)
 optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate)
@@ -49,13 +55,15 @@ train_dataloader = DataLoader(TensorDataset(images), batch_size=args.train_batch
 lr_scheduler = get_scheduler(
     "constant_with_warmup", optimizer, num_warmup_steps=args.lr_warmup_steps * accelerator.num_processes
 )
-model, optimizer, train_dataloader, lr_scheduler = accelerator.prepare(
-    model, optimizer, train_dataloader, lr_scheduler
-)
+model, optimizer, train_dataloader, lr_scheduler = accelerator.prepare(model, optimizer, train_dataloader, lr_scheduler)
 
 stopper = StopBeforeMemorization(  # callback
-    images.to(accelerator.device), held_out.to(accelerator.device), args.output_dir / "best.safetensors",
-    first=args.first_check, spacing=args.check_spacing, samples=args.check_samples,
+    images.to(accelerator.device),
+    held_out.to(accelerator.device),
+    args.output_dir / "best.safetensors",
+    first=args.first_check,
+    spacing=args.check_spacing,
+    samples=args.check_samples,
 )
 accelerator.register_for_checkpointing(stopper)  # callback: its state is in every checkpoint
 global_step = 0
@@ -99,6 +107,8 @@ if accelerator.is_main_process:
     stopper.restore(accelerator.unwrap_model(model))  # callback: the best network, not the last
     DDPMPipeline(unet=accelerator.unwrap_model(model), scheduler=noise_scheduler).save_pretrained(args.output_dir)
     outcome = stopper.outcome
-    print(f"ended at step {outcome.step} ({outcome.reason}); kept step {outcome.best_step}; "
-          f"{len(outcome.checks)} checks took {outcome.share:.0%} of the time")
+    print(
+        f"ended at step {outcome.step} ({outcome.reason}); kept step {outcome.best_step}; "
+        f"{len(outcome.checks)} checks took {outcome.share:.0%} of the time"
+    )
 accelerator.end_training()

@@ -31,8 +31,14 @@ digits = digits[torch.randperm(len(digits))]
 images, held_out = digits[:16], digits[-128:]
 
 network = UNet2DModel(
-    sample_size=8, in_channels=1, out_channels=1, layers_per_block=2, block_out_channels=(16, 32), norm_num_groups=4,
-    down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    sample_size=8,
+    in_channels=1,
+    out_channels=1,
+    layers_per_block=2,
+    block_out_channels=(16, 32),
+    norm_num_groups=4,
+    down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+    up_block_types=("AttnUpBlock2D", "UpBlock2D"),
 )
 optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
 alphabar = torch.cumprod(1 - torch.linspace(1e-4, 2e-2, 1000), dim=0)
@@ -63,12 +69,18 @@ for step in range(start + 1, args.steps + 1):
     optimizer.zero_grad()
     stop = stopper.after_step(step, network)
     if step % 50 == 0 or stop:
-        state = {"step": step, "network": network.state_dict(), "optimizer": optimizer.state_dict(),
-                 "stopper": stopper.state_dict()}
+        state = {
+            "step": step,
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "stopper": stopper.state_dict(),
+        }
         torch.save(state, args.out / "checkpoint.part")
         (args.out / "checkpoint.part").replace(checkpoint)
 
 stopper.restore(network)
 outcome = stopper.outcome
-print(f"ended at step {outcome.step} ({outcome.reason}); kept step {outcome.best_step}; "
-      f"{len(outcome.checks)} checks took {outcome.share:.0%} of the time")
+print(
+    f"ended at step {outcome.step} ({outcome.reason}); kept step {outcome.best_step}; "
+    f"{len(outcome.checks)} checks took {outcome.share:.0%} of the time"
+)

@@ -41,8 +41,19 @@ if TYPE_CHECKING:
     from genmem.theory.spectra import Spectrum
 
 __all__ = [
-    "RandomFeatures", "Spectrum", "StopBeforeMemorization", "TrainConfig", "advise", "compare", "descend", "figure",
-    "measure", "phase_diagram", "simulate", "sweep", "train",
+    "RandomFeatures",
+    "Spectrum",
+    "StopBeforeMemorization",
+    "TrainConfig",
+    "advise",
+    "compare",
+    "descend",
+    "figure",
+    "measure",
+    "phase_diagram",
+    "simulate",
+    "sweep",
+    "train",
 ]
 
 

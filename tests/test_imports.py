@@ -96,7 +96,9 @@ def test_no_module_is_imported_by_a_bare_name():
 
 
 def test_every_folder_with_code_is_a_room():
-    folders = {path.parent.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    folders = {
+        path.parent.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+    }
     assert folders - {"figures"} == {room for room in ROOMS if not room.startswith("genmem")}
 
 

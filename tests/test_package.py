@@ -69,7 +69,9 @@ def desk(tmp_path) -> Path:
     """A user's folder, with folders of the names that genmem's own have."""
     for name in ROOMS:
         (tmp_path / name).mkdir()
-    (tmp_path / "theory" / "__init__.py").write_text("raise RuntimeError('the folder beside the script was imported')\n")
+    (tmp_path / "theory" / "__init__.py").write_text(
+        "raise RuntimeError('the folder beside the script was imported')\n"
+    )
     return tmp_path
 
 

@@ -10,7 +10,10 @@ import pytest
 import genmem
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+]
 
 
 def links(text: str) -> list[str]:
@@ -62,7 +65,9 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path, monkey
     build.build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
     pages = list(tmp_path.glob("*.html"))
     assert len(pages) > 15
-    loaded = re.compile(r'<(?:script|img)[^>]*src="?(?:https?:)?//|<link[^>]*rel="?stylesheet[^>]*href="?(?:https?:)?//')
+    loaded = re.compile(
+        r'<(?:script|img)[^>]*src="?(?:https?:)?//|<link[^>]*rel="?stylesheet[^>]*href="?(?:https?:)?//'
+    )
     for page in pages:
         assert not loaded.search(page.read_text()), page.name
     theory = (tmp_path / "theory.html").read_text()

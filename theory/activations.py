@@ -29,8 +29,15 @@ def linear(x):
 
 # All but relu and cos are odd, and so centred at every noise level. The first have a linear and a nonlinear part too.
 ACTIVATIONS: dict[str, Callable] = {
-    "tanh": np.tanh, "erf": erf, "arctan": np.arctan, "sin": np.sin,
-    "hard-tanh": hard_tanh, "sign": np.sign, "linear": linear, "relu": relu, "cos": np.cos,
+    "tanh": np.tanh,
+    "erf": erf,
+    "arctan": np.arctan,
+    "sin": np.sin,
+    "hard-tanh": hard_tanh,
+    "sign": np.sign,
+    "linear": linear,
+    "relu": relu,
+    "cos": np.cos,
 }
 SIGMOIDS = ("tanh", "erf", "arctan", "sin", "hard-tanh", "sign")
 
@@ -120,7 +127,16 @@ def gaussian_constants(
     a = mu1 / gamma
     of_squares = [2 * root * error + error**2 if root else 0.0 for root, error in zip((v, s), errors[1:], strict=True)]
     return GaussianConstants(
-        delta, signal, gamma, mean, mu1, norm**2, a, delta * a * a, v**2, s**2,
+        delta,
+        signal,
+        gamma,
+        mean,
+        mu1,
+        norm**2,
+        a,
+        delta * a * a,
+        v**2,
+        s**2,
         (float(errors[0]) if mu1 else 0.0, float(of_squares[0]), float(of_squares[1])),
     )
 
@@ -182,9 +198,7 @@ class _Average:
             return self._value(h) - mean - slope * h
 
         def inner(u, nodes=quadrature.NODES):
-            return quadrature.inner_average(
-                rest, self.gamma * edges, self.scale_u * u, self.scale_w, self.reach, nodes
-            )
+            return quadrature.inner_average(rest, self.gamma * edges, self.scale_u * u, self.scale_w, self.reach, nodes)
 
         u, weight = quadrature.gaussian_rule(start, quadrature.NODES)
         floor = _ROUNDING * np.array([values[2], weight @ inner(u)[:, 1]])
@@ -201,7 +215,7 @@ class _Average:
         return 4e-16 * norm * np.array([1.0, self.rho if self.rho <= _SERIES else 1.0, 1.0])
 
     def _moments(self, z: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """By a rule in standard deviations: v and s are summed as Hermite series, and only good where that ends soon."""
+        """By a rule in standard deviations: v and s are summed as Hermite series, good where that ends soon."""
         value = self._value(self.gamma * z)
         mean, mu1 = weight @ value, weight @ (z * value)
         norm = np.sqrt(weight @ (value - mean) ** 2)

@@ -1,9 +1,9 @@
 """Few atoms for many eigenvalues.
 
 The learning curves see the spectrum only through integrals of 1/(lambda + zeta) and its powers, with zeta at every
-scale. So the eigenvalues are cut into bins of equal width in log(lambda), and each bin is replaced by its q-point Gauss rule,
-which keeps the bin's first 2q moments. Of the combinations tried, the first in order of size is taken that leaves the
-curves of a few reference models, computed with every eigenvalue, within the stated error.
+scale. So the eigenvalues are cut into bins of equal width in log(lambda), and each bin is replaced by its q-point Gauss
+rule, which keeps the bin's first 2q moments. Of the combinations tried, the first in order of size is taken that leaves
+the curves of a few reference models, computed with every eigenvalue, within the stated error.
 """
 
 from typing import NamedTuple
@@ -47,14 +47,25 @@ def compress(eigenvalues: np.ndarray, weights: np.ndarray, error: float) -> Atom
 
 
 def reference_losses(atoms: Atoms, psi_n: float, psi_p: float, t: float) -> np.ndarray:
-    """The test loss of a tanh network at 25 times c tau from 0.01 to 10 000, noise averaged; docs/theory.md, section 5."""
+    """The test loss of a tanh network at 25 times c tau from 0.01 to 10 000, noise averaged (docs/theory.md, 5)."""
     c = gaussian_constants("tanh", t, float(atoms.weights @ atoms.eigenvalues))
     e = equations(c, atoms, psi_n, psi_p, np.inf)
     times = np.geomspace(1e-2, 1e4, 25)
     noise = np.array([c.b2, c.signal * c.a**2, c.v2, c.s2])
     sums, worst = march(
-        1 / times, np.ones(times.size, dtype=bool), False, *talbot(22), -0.0, e.norm_bound, noise,
-        e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p, np.zeros((times.size, atoms.weights.size)),
+        1 / times,
+        np.ones(times.size, dtype=bool),
+        False,
+        *talbot(22),
+        -0.0,
+        e.norm_bound,
+        noise,
+        e.eigenvalues,
+        e.weights,
+        e.kinds,
+        e.static,
+        e.psi_p,
+        np.zeros((times.size, atoms.weights.size)),
     )
     if not np.isfinite(worst):
         raise SolverError("the spectrum could not be compressed: a reference network's equations were not solved")

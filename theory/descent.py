@@ -162,7 +162,9 @@ def _minibatches(network: Network, ridge: float, optimizer: _Optimizer, size: in
                 noise = network.xi[rng.integers(len(network.xi), size=chunk * size), which]
             phi = scale * network.features(network.noised(network.x[which], noise))
             _follow_batches(
-                phi.reshape(chunk, size, p), noise.reshape(chunk, size, d), 2 / d * scale**2 * ridge,
+                phi.reshape(chunk, size, p),
+                noise.reshape(chunk, size, d),
+                2 / d * scale**2 * ridge,
                 *optimizer.arguments(chunk),
             )
             steps -= chunk

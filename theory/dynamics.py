@@ -34,7 +34,8 @@ def talbot(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 def describe(x, unit, noise, lam, w, kinds, static, row, inverse):
-    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit: genmem.theory.resolvent).
+    """Fill a node's row (see the columns above) and inverse_k = 1 / D_k from the solution x (unit:
+    genmem.theory.resolvent).
 
     noise: (b^2, e^{-2t} a^2, v^2, s^2), the features' covariance with a point's noise, with its data, and the rest.
     """
@@ -123,8 +124,14 @@ def conjugate(row):
     """The row of the conjugate node, as a tuple."""
     p = as_tuple(row)
     return (
-        p[0].conjugate(), p[1].conjugate(), p[2].conjugate(), p[3].conjugate(), p[4].conjugate(), p[5].conjugate(),
-        p[6].conjugate(), p[7].conjugate(),
+        p[0].conjugate(),
+        p[1].conjugate(),
+        p[2].conjugate(),
+        p[3].conjugate(),
+        p[4].conjugate(),
+        p[5].conjugate(),
+        p[6].conjugate(),
+        p[7].conjugate(),
     )
 
 

@@ -1,6 +1,7 @@
 """Where the spectrum of U is not: the real solutions of the self-consistent equations, their ends and the mass below.
 
-Outside the spectrum the resolvent is real. Solving the equations of genmem.theory.resolvent for z instead of G = psi_p g,
+Outside the spectrum the resolvent is real. Solving the equations of genmem.theory.resolvent for z instead of G = psi_p
+g,
 
     z = gamma_s + sum_a c_a / e_a + int M / D - psi_p / G,   e_a = 1 + delta_a = 1 + (G / nu_a) (int A_a / D + c_a),
 
@@ -16,8 +17,8 @@ The mass below a gap is exact too. The equations make
 
     F = int log D + sum_a nu_a (log e_a + 1 / e_a) + G (gamma_s + sum_a c_a / e_a - z) - psi_p log G
 
-stationary, with dF/dz = -G, so F = (1/d) log det(U - z) + constant. Its imaginary part, -pi psi_p times the mass below z,
-is read off the signs of D_k, e_a and G.
+stationary, with dF/dz = -G, so F = (1/d) log det(U - z) + constant. Its imaginary part, -pi psi_p times the mass below
+z, is read off the signs of D_k, e_a and G.
 """
 
 from dataclasses import dataclass

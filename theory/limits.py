@@ -78,7 +78,7 @@ def ratios(r, excess, lam, w, kinds):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def at_zero(x, samples, lam, w, kinds, psi_p):
-    """Turn x, a solution near z = 0 at finitely many copies without ridge, into the limit's; return unit, nan if lost."""
+    """Turn x, a solution near z = 0 at finitely many copies without ridge, into the limit's; returns unit, or nan."""
     r = np.empty(kinds.shape[0])
     for a in range(r.size):
         r[a] = x[0].real / (1.0 + x[a + 1].real)

@@ -68,8 +68,14 @@ class RandomFeatures(Problem):
     def of(cls, problem: Problem, psi_n: float | None = None, psi_p: float | None = None) -> "RandomFeatures":
         """The network of a problem, with the problem's own sizes where none are given."""
         return cls(
-            problem.psi_n if psi_n is None else psi_n, problem.psi_p if psi_p is None else psi_p, problem.t,
-            problem.activation, problem.spectrum, problem.copies, problem.ridge, problem.center,
+            problem.psi_n if psi_n is None else psi_n,
+            problem.psi_p if psi_p is None else psi_p,
+            problem.t,
+            problem.activation,
+            problem.spectrum,
+            problem.copies,
+            problem.ridge,
+            problem.center,
         )
 
     @cached_property
@@ -166,8 +172,12 @@ class RandomFeatures(Problem):
         directions, weights = talbot(TIME_NODES)
         out = np.empty(5)
         status = closed_form_times(
-            self.equations.norm_bound, self._floor(floor), np.array([fractions.gen, fractions.mem, fractions.gap]),
-            self.rate, Flow(directions, weights, float(self.ridge), self._noise, *self._arrays), out,
+            self.equations.norm_bound,
+            self._floor(floor),
+            np.array([fractions.gen, fractions.mem, fractions.gap]),
+            self.rate,
+            Flow(directions, weights, float(self.ridge), self._noise, *self._arrays),
+            out,
         )
         if status != SOLVED:
             what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
@@ -247,8 +257,16 @@ class RandomFeatures(Problem):
         directions, weights = talbot(nodes)
         modes = np.zeros((events.size, self.spectrum.weights.size))
         sums, worst = march(
-            1 / (self.rate * events), wanted, not exact_noise, directions, weights, -self.ridge,
-            self.equations.norm_bound, self._noise, *self._arrays, modes,
+            1 / (self.rate * events),
+            wanted,
+            not exact_noise,
+            directions,
+            weights,
+            -self.ridge,
+            self.equations.norm_bound,
+            self._noise,
+            *self._arrays,
+            modes,
         )
         if not np.isfinite(worst):
             raise SolverError(f"the resolvent of {self} could not be followed along the contour")

@@ -16,7 +16,11 @@ from genmem.theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
 PHASES = (
-    "no_generalization", "underfit", "generalization", "memorization", "architectural_regularization",
+    "no_generalization",
+    "underfit",
+    "generalization",
+    "memorization",
+    "architectural_regularization",
     "benign_overfitting",
 )
 OF_THE_MODEL = ("activation", "spectrum", "copies", "ridge", "center")
@@ -50,8 +54,17 @@ def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
 
 
 def phase_diagram(
-    psi_n, psi_p, t: float, *, tau=None, losses_at=(), floor=None, fractions: Fractions = Fractions(),
-    progress: bool = False, resume=None, **model,
+    psi_n,
+    psi_p,
+    t: float,
+    *,
+    tau=None,
+    losses_at=(),
+    floor=None,
+    fractions: Fractions = Fractions(),
+    progress: bool = False,
+    resume=None,
+    **model,
 ):
     """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n, and the lines between the phases, as an xarray.Dataset.
 
@@ -92,8 +105,18 @@ def phase_diagram(
         return values
 
     settings = [
-        psi_n, psi_p, losses_at, t, tau, floor, fractions, corner.constants, corner.spectrum.eigenvalues,
-        corner.spectrum.weights, corner.copies, corner.ridge,
+        psi_n,
+        psi_p,
+        losses_at,
+        t,
+        tau,
+        floor,
+        fractions,
+        corner.constants,
+        corner.spectrum.eigenvalues,
+        corner.spectrum.weights,
+        corner.copies,
+        corner.ridge,
     ]
     table = ResumableRows((psi_p.size, columns, psi_n.size + 1), settings, resume)
     missing = table.missing()

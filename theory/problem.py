@@ -1,4 +1,4 @@
-"""What is learned, from how many points, and by how large a network: validated once, for theory, figures and commands."""
+"""What is learned, from how many points, and by how large a network: validated once for all."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,8 @@ class Problem:
     """A score to be learned and the random-features network that learns it (docs/theory.md, section 1).
 
     psi_n: training points per dimension n/d. psi_p: width per dimension p/d. t: Ornstein-Uhlenbeck noise time.
-    activation: a name in genmem.theory.activations.ACTIVATIONS or a callable on arrays, centred. spectrum: of the data's covariance.
+    activation: a name in genmem.theory.activations.ACTIVATIONS or a callable on arrays, centred. spectrum: of the
+    data's covariance.
     copies: noise copies m >= 1 of each point, drawn once; inf averages the noise exactly, as fresh noise does. ridge:
     lambda >= 0 of the penalty Delta |A|^2 lambda / (p d), so that U -> U + lambda in the flow (Urfin et al., 2026;
     George et al., arXiv:2502.00336). center: take the activation's Gaussian mean off first.
@@ -45,8 +46,12 @@ class Problem:
     def inputs(self) -> dict:
         """All values but the size of network and data, as attributes of a data file."""
         return {
-            "t": self.t, "activation": str(self.activation), "eigenvalues": self.spectrum.eigenvalues.tolist(),
-            "weights": self.spectrum.weights.tolist(), "copies": self.copies, "ridge": self.ridge,
+            "t": self.t,
+            "activation": str(self.activation),
+            "eigenvalues": self.spectrum.eigenvalues.tolist(),
+            "weights": self.spectrum.weights.tolist(),
+            "copies": self.copies,
+            "ridge": self.ridge,
         }
 
     def sized_inputs(self) -> dict:

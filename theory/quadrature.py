@@ -35,9 +35,7 @@ def partition(f: Callable, edges: np.ndarray, tolerance: float, floor, most: int
     return _refine(f, np.unique(np.concatenate([base, kinks])), tolerance, floor, most)[0]
 
 
-def _refine(
-    f: Callable, edges: np.ndarray, tolerance: float, floor, most: int
-) -> tuple[np.ndarray | None, np.ndarray]:
+def _refine(f: Callable, edges: np.ndarray, tolerance: float, floor, most: int) -> tuple[np.ndarray | None, np.ndarray]:
     """The edges after halving, and the middles of those panels that could not be halved any further."""
     x, _ = _legendre(NODES)
     transform = _to_coefficients(NODES)
@@ -59,9 +57,7 @@ def _refine(
         total += open_.sum()
         if total > most:
             return None, np.zeros(0)
-        left, right = (
-            np.concatenate([left[open_], middle[open_]]), np.concatenate([middle[open_], right[open_]])
-        )
+        left, right = (np.concatenate([left[open_], middle[open_]]), np.concatenate([middle[open_], right[open_]]))
     return np.unique(np.concatenate(done)), np.sort(np.concatenate(narrow))
 
 

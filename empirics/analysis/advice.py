@@ -30,8 +30,8 @@ from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError, finite, positive
 
 PREDICTORS = ("power law", "theory")
-# Which one predicted the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power law
-# goes on; tau_mem grows by less than the theory says.
+# Which one predicted the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power
+# law goes on; tau_mem grows by less than the theory says.
 CHOSEN = {"gen": "theory", "mem": "power law"}
 # Times this factor beyond the largest n of the pilots were predicted in the cross-validation on the recorded runs;
 # nothing was beyond the widths, batch sizes and learning rates of the pilots.
@@ -79,8 +79,10 @@ class Advice:
                 ranges = {name: (time.low, time.high) for name, time in by_predictor.items()}
                 if disjoint(*ranges.values()):
                     said = " and ".join(f"{low:,.0f} to {high:,.0f} ({name})" for name, (low, high) in ranges.items())
-                    found.append(f"theory and measurement contradict each other on tau_{event}: 95 % of new runs are at {said}, "
-                                 "so at most one of the two is right")
+                    found.append(
+                        f"theory and measurement contradict each other on tau_{event}: 95 % of new runs are at {said}, "
+                        "so at most one of the two is right"
+                    )
         return found
 
     @property
@@ -90,11 +92,15 @@ class Advice:
         if self.beyond["n"] > TESTED:
             factor = self.beyond["n"]
             told.append(f"n lies a factor {factor:.3g} outside the pilots'; no more than {TESTED:g} was tested")
-        told += [f"{name} lies a factor {factor:.3g} outside the pilots', which was not tested"
-                 for name, factor in self.beyond.items() if name != "n" and factor > 1]
+        told += [
+            f"{name} lies a factor {factor:.3g} outside the pilots', which was not tested"
+            for name, factor in self.beyond.items()
+            if name != "n" and factor > 1
+        ]
         if self.stop < self.time("gen").high:
-            told.append("the run may not have generalized by then: tau_gen may be as late as step "
-                        f"{self.time('gen').high:,.0f}")
+            told.append(
+                f"the run may not have generalized by then: tau_gen may be as late as step {self.time('gen').high:,.0f}"
+            )
         return told
 
 
@@ -134,8 +140,10 @@ def advise(
             if law is not None:
                 laws[event][predictor] = law
         if not laws[event]:
-            raise unreached(target) if _shown(runs, event) else InputError(
-                f"pilots must show tau_{event} at two n at least, but too few ran that far"
+            raise (
+                unreached(target)
+                if _shown(runs, event)
+                else InputError(f"pilots must show tau_{event} at two n at least, but too few ran that far")
             )
     chosen = {event: CHOSEN[event] if CHOSEN[event] in laws[event] else next(iter(laws[event])) for event in FITTED}
     forecasts = {
@@ -144,8 +152,10 @@ def advise(
     }
     values = {"n": [run.record.config.n for run in runs]}
     values |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
-    beyond = {name: max(1.0, value / max(values[name]), min(values[name]) / value)
-              for name, value in {"n": n, **target}.items()}
+    beyond = {
+        name: max(1.0, value / max(values[name]), min(values[name]) / value)
+        for name, value in {"n": n, **target}.items()
+    }
     stop = laws["mem"][chosen["mem"]].quantile(risk)
     return Advice(n, target, forecasts, chosen, risk, stop, beyond, _copying(runs), fitted)
 
@@ -188,7 +198,8 @@ def power_law(runs: Sequence[RunTimes], event: str, n: float, target: dict[str, 
 class Trial:
     """A time of a run that was predicted from runs on fewer images, and what came. Times in optimizer steps.
 
-    width: W of all runs, or None for runs of every width. largest: the most images among the runs it was predicted from.
+    width: W of all runs, or None for runs of every width. largest: the most images among the runs it was predicted
+    from.
     censored: the run ended before the event, at step `value`.
     """
 

@@ -2,8 +2,8 @@
 
 Claims 1-5 are those of Bonnaire et al. (arXiv:2505.17638; [B]), Marion and Wu (arXiv:2605.06077; [W]) and Favero et al.
 (arXiv:2505.16959; [F]) on times and copies, claim 6 that of [W] on distances between distributions, claim 7 that of [F]
-on two models. Exponents are fitted jointly in whatever varies, by censored maximum likelihood (genmem.empirics.analysis.laws); settings
-that differ otherwise have constants of their own.
+on two models. Exponents are fitted jointly in whatever varies, by censored maximum likelihood
+(genmem.empirics.analysis.laws); settings that differ otherwise have constants of their own.
 """
 
 import dataclasses
@@ -45,15 +45,20 @@ class Finding:
     note: str = ""
 
 
-def find_all(records: Iterable[RunRecord], space: FeatureSpace | str = RANDOM_CONV, t: float | None = None,
-             on_run: Callable[[], None] = lambda: None) -> dict[str, list[Finding]]:
+def find_all(
+    records: Iterable[RunRecord],
+    space: FeatureSpace | str = RANDOM_CONV,
+    t: float | None = None,
+    on_run: Callable[[], None] = lambda: None,
+) -> dict[str, list[Finding]]:
     """The findings of each data set among the records; those that diverged or generate no samples are left out.
 
-    So are runs that stopped early: what the claims say of a run's end does not hold of them, and their end was chosen by
-    the curves that are measured.
+    So are runs that stopped early: what the claims say of a run's end does not hold of them, and their end was chosen
+    by the curves that are measured.
 
     space: feature space of SWD and FID. t: diffusion time of the loss, by default the first of each config's. on_run:
-    called after each run was read; its metrics take a while at first. Raises InputError if no run with two milestones is left.
+    called after each run was read; its metrics take a while at first. Raises InputError if no run with two milestones
+    is left.
     """
     space = feature_space(space) if isinstance(space, str) else space
     measured: dict[str, list[_Measured]] = {}
@@ -127,8 +132,11 @@ def _batch_and_rate(runs: Sequence[_Measured]) -> list[Finding]:
         _exponent(4, "batch size hardly changes the memorization rate [W]", "memorization rate", runs, varied, "B", 0),
     ]
     onset = _exponent(4, "larger η delays the normalised onset τ·η [W]", "τ_copy", runs, varied, "eta", sign=1, shift=1)
-    return [*findings, onset,
-            _exponent(4, "larger η peaks at better fidelity [W]", "peak SWD", runs, varied, "eta", sign=-1)]
+    return [
+        *findings,
+        onset,
+        _exponent(4, "larger η peaks at better fidelity [W]", "peak SWD", runs, varied, "eta", sign=-1),
+    ]
 
 
 def _lag(runs: Sequence[_Measured]) -> list[Finding]:
@@ -190,8 +198,20 @@ def _disjoint_halves(runs: Sequence[_Measured]) -> list[Finding]:
     draws = np.random.default_rng(0)
     change = np.concatenate(changes)
     low, high = np.quantile([draws.choice(change, change.size).mean() for _ in range(1000)], [0.025, 0.975]).tolist()
-    return [Finding(7, claimed, quantity, float(change.mean()), low, high, 2 * len(changes), 0, _side(low, high, -1),
-                    f"agreement at τ_gen: {np.mean(early):.2f}")]
+    return [
+        Finding(
+            7,
+            claimed,
+            quantity,
+            float(change.mean()),
+            low,
+            high,
+            2 * len(changes),
+            0,
+            _side(low, high, -1),
+            f"agreement at τ_gen: {np.mean(early):.2f}",
+        )
+    ]
 
 
 _CLAIMS = (_times_in_n, _times_in_width, _full_batch, _batch_and_rate, _lag, _blind_distances, _disjoint_halves)
@@ -210,8 +230,17 @@ def _quantity(name: str, run: _Measured) -> tuple[float, bool]:
 
 
 def _exponent(
-    claim: int, claimed: str, quantity: str, runs: Sequence[_Measured], factors: tuple[str, ...], factor: str,
-    expected: float | None = None, *, sign: int = 0, shift: float = 0.0, free: tuple[str, ...] = (),
+    claim: int,
+    claimed: str,
+    quantity: str,
+    runs: Sequence[_Measured],
+    factors: tuple[str, ...],
+    factor: str,
+    expected: float | None = None,
+    *,
+    sign: int = 0,
+    shift: float = 0.0,
+    free: tuple[str, ...] = (),
 ) -> Finding:
     """The exponent of a quantity in one factor, fitted jointly in `factors`, against `expected` or, if None, its sign.
 
@@ -225,8 +254,12 @@ def _exponent(
     ignored = {_FACTORS[name] for name in factors} | set(free)
     names = [name for name in SETTING if name not in ignored]
     settings = [str([getattr(run.record.config, name) for name in names]) for run, _, _ in kept]
-    law = fit_law({name: [getattr(run.record.config, _FACTORS[name]) for run, _, _ in kept] for name in factors},
-                  [value for _, value, _ in kept], [late for _, _, late in kept], settings)
+    law = fit_law(
+        {name: [getattr(run.record.config, _FACTORS[name]) for run, _, _ in kept] for name in factors},
+        [value for _, value, _ in kept],
+        [late for _, _, late in kept],
+        settings,
+    )
     fit = law.exponents[factor]
     if math.isnan(fit.value):
         varied = len({getattr(run.record.config, _FACTORS[factor]) for run, _, _ in kept}) > 1
@@ -258,8 +291,18 @@ def _collapse(runs: Sequence[_Measured]) -> Finding:
         verdict = AGREES
     else:
         verdict = DISAGREES if found.low > 1 else UNDECIDED
-    return Finding(4, claimed, quantity, found.ratio, found.low, found.high, found.runs, 0, verdict,
-                   f"spread {found.before:.2f} -> {found.after:.2f}; {found.chance:.0%} of shuffled scales do as well")
+    return Finding(
+        4,
+        claimed,
+        quantity,
+        found.ratio,
+        found.low,
+        found.high,
+        found.runs,
+        0,
+        verdict,
+        f"spread {found.before:.2f} -> {found.after:.2f}; {found.chance:.0%} of shuffled scales do as well",
+    )
 
 
 def _varied(record: RunRecord) -> tuple[int, int, float]:

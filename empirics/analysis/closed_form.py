@@ -63,8 +63,11 @@ def beside_prediction(record: RunRecord, draws: int = _DRAWS) -> BesidePredictio
     SGD, or data that are not centered, as the theory's are.
     """
     config = record.config
-    for name, needed, fits in (("network", "random-features", config.is_theory), ("optimizer", "sgd", config.optimizer == "sgd"),
-                               ("center", True, config.center)):
+    for name, needed, fits in (
+        ("network", "random-features", config.is_theory),
+        ("optimizer", "sgd", config.optimizer == "sgd"),
+        ("center", True, config.center),
+    ):
         if not fits:
             given = getattr(config, name)
             raise InputError(f"the closed form is about runs with {name} {needed}, but {given!r} was given")
@@ -73,8 +76,9 @@ def beside_prediction(record: RunRecord, draws: int = _DRAWS) -> BesidePredictio
     images = datasets.training_images(config, data).reshape(config.n, -1).astype(float)
     d = pool.shape[1]
     t = float(time_of_step(step_of_time(config.train_time)))
-    model = RandomFeatures(config.n / d, config.width / d, t, "tanh", Spectrum.from_data(pool),
-                           copies=config.copies or np.inf)
+    model = RandomFeatures(
+        config.n / d, config.width / d, t, "tanh", Spectrum.from_data(pool), copies=config.copies or np.inf
+    )
     steps = record.steps
     tau = steps * config.learning_rate / (1 - config.momentum) / d**2
     simulated = {
@@ -95,10 +99,14 @@ def comparison_table(comparison: BesidePrediction, rows: int = 12) -> str:
     """Measured and predicted losses, the three times, and where the two differ, in words and numbers."""
     c = comparison
     m = c.model
-    lines = [f"data {c.record.config.data}: n = {c.record.config.n}, d = {c.d}, p = {c.record.config.width}; "
-             f"psi_n = {m.psi_n:.3g}, psi_p = {m.psi_p:.3g}, t = {m.t:.3g}; nothing is fitted"]
-    lines.append(f"{'step':>9} {'tau':>9}  " + "  ".join(f"{f'{split} {stage}':>19}" for split in ("train", "test")
-                                                    for stage in ("trained", "closed_form")))
+    lines = [
+        f"data {c.record.config.data}: n = {c.record.config.n}, d = {c.d}, p = {c.record.config.width}; "
+        f"psi_n = {m.psi_n:.3g}, psi_p = {m.psi_p:.3g}, t = {m.t:.3g}; nothing is fitted"
+    ]
+    lines.append(
+        f"{'step':>9} {'tau':>9}  "
+        + "  ".join(f"{f'{split} {stage}':>19}" for split in ("train", "test") for stage in ("trained", "closed_form"))
+    )
     for k in np.unique(np.linspace(0, c.steps.size - 1, rows).round().astype(int)):
         values = (c.train["trained"], c.train["closed_form"], c.test["trained"], c.test["closed_form"])
         lines.append(f"{c.steps[k]:>9} {c.tau[k]:>9.3g}  " + "  ".join(f"{curve[k]:>19.4f}" for curve in values))
@@ -111,8 +119,10 @@ def comparison_table(comparison: BesidePrediction, rows: int = 12) -> str:
     causes = ("the optimizer: step size, batches, drawn noise", "the data: not Gaussian", "the size: finite d, n, p")
     for pair, cause in zip(train, causes, strict=True):
         lines.append(f"{pair:26} {train[pair]:>7.4f} {test[pair]:>7.4f}   {cause}")
-    lines.append(f"{c.outliers} of {c.d} directions have over {_OUTLIER:g} times the median variance and hold "
-                 f"{c.outlier_share:.0%} of all; mean excess kurtosis {c.kurtosis:.2f}")
+    lines.append(
+        f"{c.outliers} of {c.d} directions have over {_OUTLIER:g} times the median variance and hold "
+        f"{c.outlier_share:.0%} of all; mean excess kurtosis {c.kurtosis:.2f}"
+    )
     return "\n".join(lines)
 
 

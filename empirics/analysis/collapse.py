@@ -61,8 +61,13 @@ def collapse_of(records: Sequence[RunRecord], quantity: str = "f_mem") -> Collap
 
 def level_times(records: Sequence[RunRecord], quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps (R, L) at which each run first reaches each level, and whether its end came before (then the last step)."""
-    times = np.array([[first_crossing(record.steps, curve - level) for level in LEVELS[quantity]]
-                      for record in records for curve in [_curve(record, quantity)]])
+    times = np.array(
+        [
+            [first_crossing(record.steps, curve - level) for level in LEVELS[quantity]]
+            for record in records
+            for curve in [_curve(record, quantity)]
+        ]
+    )
     censored = np.isinf(times)
     ends = np.array([[record.steps[-1]] for record in records], float)
     return np.where(censored, ends, times), censored

@@ -28,8 +28,8 @@ class ExponentRow:
     """An exponent of a measured time, beside that of the predicted times of the same runs and that of the law.
 
     predicted: nan where the theory has none (exponents in W are fitted with the map, and it has no copies), with the
-    range that psi_p's interval leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided or
-    not tested.
+    range that psi_p's interval leaves. law: nan where there is none. Each has a verdict: agrees, disagrees, undecided
+    or not tested.
     """
 
     event: str
@@ -111,7 +111,7 @@ def compare(records: Path | str | Sequence[RunRecord], t: float | None = None) -
 
 
 def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
-    """The exponents of tau_gen, tau_gap, tau_mem, tau_copy in n and, if it varies, W, jointly with those in B and eta."""
+    """The exponents of tau_gen, tau_gap, tau_mem, tau_copy in n and, if it varies, W, jointly with B and eta."""
     columns = {"n": [run.record.config.n for run in runs]}
     columns |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
     varied = {name: values for name, values in columns.items() if len(set(values)) > 1}
@@ -131,8 +131,11 @@ def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
                 verdict_on(fit.low, fit.high, expected) if known else NOT_TESTED
                 for expected in (predicted.value, asymptotic)
             ]
-            rows.append(ExponentRow(event, factor, measured, fit.runs, fit.censored, predicted, verdicts[0], asymptotic,
-                                    verdicts[1]))
+            rows.append(
+                ExponentRow(
+                    event, factor, measured, fit.runs, fit.censored, predicted, verdicts[0], asymptotic, verdicts[1]
+                )
+            )
     return rows
 
 

@@ -16,15 +16,16 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
 
     Kept are the losses of each image, each sample's distances, and all metrics, which are computed first if they are
     not there yet; of each milestone's samples the first `images`. Runs on one half of the data keep all samples, as the
-    agreement of two of them is computed from both. Raises InputError if a run has not ended, if `out` cannot be written,
-    or if a copy would take the place of an original.
+    agreement of two of them is computed from both. Raises InputError if a run has not ended, if `out` cannot be
+    written, or if a copy would take the place of an original.
     """
     from genmem.empirics.analysis.fidelity import all_metrics
 
     for record in records:
         if record.status == "running":
-            raise InputError(f"runs must have ended, but {record.key} has not; go on with it or remove its folder "
-                             f"{record.directory}")
+            raise InputError(
+                f"runs must have ended, but {record.key} has not; go on with it or remove its folder {record.directory}"
+            )
     _refuse_originals(records, out)
     for record in records:
         if record.config.samples:

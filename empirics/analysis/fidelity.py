@@ -99,8 +99,10 @@ def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
     for name in ("data", "seed", "samples", "sampling_steps"):
         ours, theirs = (getattr(record.config, name) for record in (first, second))
         if ours != theirs:
-            raise InputError(f"the two runs must have the same {name} to start from the same noise, but {ours!r} and "
-                             f"{theirs!r} were given")
+            raise InputError(
+                f"the two runs must have the same {name} to start from the same noise, but {ours!r} and "
+                f"{theirs!r} were given"
+            )
     a, b = (_samples(record, step).reshape(first.config.samples, -1) for record in (first, second))
     return cosine_similarity(a, b, first.held_out_images().reshape(-1, a.shape[1]).mean(axis=0))
 
@@ -108,8 +110,8 @@ def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
 def kl_to_truth(record: RunRecord, step: int) -> tuple[float, float] | None:
     """KL divergence in nats of the law that the network generates from the true density, and its standard error.
 
-    The mean of log q(x) - log p(x) over the samples x, where both densities are known exactly: p that of the data set and
-    q that of the process (see Process.log_density). None where one of them is not known.
+    The mean of log q(x) - log p(x) over the samples x, where both densities are known exactly: p that of the data set
+    and q that of the process (see Process.log_density). None where one of them is not known.
     """
     log_density = record.log_density(step)
     if log_density is None or (truth := record.true_log_density) is None:
@@ -146,9 +148,7 @@ def _references(record: RunRecord, space: FeatureSpace) -> _References:
     return _References(space(record.training_images()), test, test.mean(axis=0))
 
 
-def _metrics_of(
-    record: RunRecord, step: int, space: FeatureSpace, references: Callable[[], _References]
-) -> Metrics:
+def _metrics_of(record: RunRecord, step: int, space: FeatureSpace, references: Callable[[], _References]) -> Metrics:
     path = record.directory / "metrics" / space.name / f"{step:09d}.safetensors"
     identity = {"key": record.key, "step": step, "space": space.name, "recipe": _RECIPE}
     if path.exists():
@@ -177,8 +177,14 @@ def _compute(samples: np.ndarray, references: _References, space: str) -> Metric
     }
     similarity, nearest = nearest_similarity(samples, references.train, references.centre)
     control = references.test[: len(references.train)]
-    return Metrics(space, distances, references.real, similarity, nearest.astype(np.int32),
-                   nearest_similarity(samples, control, references.centre)[0])
+    return Metrics(
+        space,
+        distances,
+        references.real,
+        similarity,
+        nearest.astype(np.int32),
+        nearest_similarity(samples, control, references.centre)[0],
+    )
 
 
 def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
@@ -189,8 +195,10 @@ def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
 def _samples(record: RunRecord, step: int) -> np.ndarray:
     samples = record.samples(step)
     if len(samples) != record.config.samples:
-        raise InputError(f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples "
-                         f"at step {step}, too few to compute metrics that were not stored")
+        raise InputError(
+            f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples "
+            f"at step {step}, too few to compute metrics that were not stored"
+        )
     return samples
 
 

@@ -276,6 +276,7 @@ def regress(design: np.ndarray, y: np.ndarray, seen: np.ndarray) -> Regression |
 
 def _estimable(x: np.ndarray, constants: np.ndarray, seen: np.ndarray) -> tuple[list[bool], list[int]]:
     """Which columns of x the observed rows tell apart from all the others, and a largest independent set of columns."""
+
     def rank(columns) -> int:
         return int(np.linalg.matrix_rank(np.column_stack([x[:, columns], constants])[seen])) if seen.any() else 0
 

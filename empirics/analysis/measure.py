@@ -20,8 +20,19 @@ EVENTS = ("gen", "gap", "mem", "copy", "half")
 # What a law is about is everything but the number of images, which images, and how long and how often a run is
 # measured: runs that agree in all else are replicates or differ in n.
 _NOT_SETTING = {
-    "n", "seed", "half", "steps", "milestones", "first_milestone", "loss_times", "loss_draws", "test_images", "samples",
-    "sampling_steps", "sampling_seed", "stop",
+    "n",
+    "seed",
+    "half",
+    "steps",
+    "milestones",
+    "first_milestone",
+    "loss_times",
+    "loss_draws",
+    "test_images",
+    "samples",
+    "sampling_steps",
+    "sampling_seed",
+    "stop",
 }
 SETTING = tuple(field.name for field in dataclasses.fields(TrainConfig) if field.name not in _NOT_SETTING)
 # Below this share of its highest value f_mem still rises.
@@ -44,8 +55,8 @@ class RunTimes:
 
     copy: f_mem's lower 95 % bound exceeds 1 %. half: f_mem reaches half its final value, once copies have appeared; not
     known of a run that was stopped early.
-    The losses are made smooth first (see smoothing.py), and their minimum is corrected for the noise that is left. Copies
-    are read off f_mem as it is, linear in log-step between milestones.
+    The losses are made smooth first (see smoothing.py), and their minimum is corrected for the noise that is left.
+    Copies are read off f_mem as it is, linear in log-step between milestones.
     """
 
     record: RunRecord
@@ -167,8 +178,9 @@ def time_intervals(
         times |= _copy_times(record.steps, f_mem, lower_bound(f_mem, samples), record.status)
         for event, time in times.items():
             draws[event].append(math.inf if time.censored else time.value)
-    return {event: tuple(np.quantile(values, [0.025, 0.975], method="nearest").tolist())
-            for event, values in draws.items()}
+    return {
+        event: tuple(np.quantile(values, [0.025, 0.975], method="nearest").tolist()) for event, values in draws.items()
+    }
 
 
 def memorization_rate(record: RunRecord) -> tuple[float, float, float]:
@@ -227,15 +239,21 @@ def _loss_times(
     mem = first_crossing(steps[best:], test[best:] - lowest - fractions.mem * fall)
     # While the test loss still falls its minimum is not known, and a lower one would be approached later.
     falling = floor is None and best == len(test) - 1 and math.isfinite(gen)
-    return {"gen": Time(gen, True) if falling else time(gen), "gap": time(last_crossing(steps, open_gap)), "mem": time(mem)}
+    return {
+        "gen": Time(gen, True) if falling else time(gen),
+        "gap": time(last_crossing(steps, open_gap)),
+        "mem": time(mem),
+    }
 
 
 def _copy_times(steps, f_mem, f_mem_low, status: str) -> dict[str, Time]:
     copy = first_crossing(steps, f_mem_low - COPY_LEVEL)
     final = math.isfinite(copy) and status != "stopped early"
     half = first_crossing(steps, f_mem - f_mem[-1] / 2) if final else math.inf
-    return {name: Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)
-            for name, value in (("copy", copy), ("half", half))}
+    return {
+        name: Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)
+        for name, value in (("copy", copy), ("half", half))
+    }
 
 
 def last_crossing(steps: np.ndarray, excess: np.ndarray) -> float:

@@ -43,7 +43,9 @@ def quality_of(record: RunRecord, distance: str = "swd", space: FeatureSpace | s
     Raises InputError if the run has fewer than three samples.
     """
     if record.config.samples < LEAST_SAMPLES:
-        raise InputError(f"the run in {record.directory} generated {record.config.samples} samples, so it has no {distance}")
+        raise InputError(
+            f"the run in {record.directory} generated {record.config.samples} samples, so it has no {distance}"
+        )
     values, errors = with_scatter(*distance_curve(record, f"{distance}_test", space).T)
     gen = _time(record.steps, values, errors)
     random = np.random.default_rng(0)
@@ -54,8 +56,16 @@ def quality_of(record: RunRecord, distance: str = "swd", space: FeatureSpace | s
     # Copies from the first milestone on leave that one.
     before[0] = True
     best = int(np.argmin(np.where(before, values, np.inf)))
-    return Quality(record, distance, gen, float(low), float(high), float(values[best]), float(errors[best]),
-                   int(record.steps[best]))
+    return Quality(
+        record,
+        distance,
+        gen,
+        float(low),
+        float(high),
+        float(values[best]),
+        float(errors[best]),
+        int(record.steps[best]),
+    )
 
 
 def with_scatter(values: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -68,8 +68,10 @@ def replay(record: RunRecord, spacing: float | None = None, risk: float = 0.01) 
 
 def replay_table(replays: Sequence[Replay]) -> str:
     """One line for each run, and how many stops lie where."""
-    lines = [f"{'n':>5} {'W':>3} {'B':>4} {'rate':>7} {'seed':>4} {'tau_gen':>9} {'stop':>7} {'kept':>6} "
-             f"{'tau_mem':>9}  reason  place"]
+    lines = [
+        f"{'n':>5} {'W':>3} {'B':>4} {'rate':>7} {'seed':>4} {'tau_gen':>9} {'stop':>7} {'kept':>6} "
+        f"{'tau_mem':>9}  reason  place"
+    ]
     for each in replays:
         config = each.times.record.config
         gen, mem = (f"{'>' if time.censored else ''}{time.value:.0f}" for time in (each.times.gen, each.times.mem))

@@ -1,11 +1,11 @@
 """A loss recorded at milestones, as a smooth curve in log-step with its uncertainty.
 
-Between milestones a measured loss jumps by a few percent of its fall, as the optimizer does. Read off such a curve as it
-is, a minimum is too low and a first crossing too early, the more so the more milestones there are. So log loss is taken
-as f(log step) + noise, f a smoothing spline: the posterior mean under an integrated Wiener process (Wahba, J. R. Stat.
-Soc. B 40, 364 (1978); Green and Silverman, Nonparametric Regression, 1994, chapter 2). How smooth is decided by the
-restricted likelihood of the data, averaged over all degrees of smoothness, not by a choice of ours. Curves drawn from
-the posterior tell how certain times are.
+Between milestones a measured loss jumps by a few percent of its fall, as the optimizer does. Read off such a curve as
+it is, a minimum is too low and a first crossing too early, the more so the more milestones there are. So log loss is
+taken as f(log step) + noise, f a smoothing spline: the posterior mean under an integrated Wiener process (Wahba, J. R.
+Stat. Soc. B 40, 364 (1978); Green and Silverman, Nonparametric Regression, 1994, chapter 2). How smooth is decided by
+the restricted likelihood of the data, averaged over all degrees of smoothness, not by a choice of ours. Curves drawn
+from the posterior tell how certain times are.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ DRAWS = 200
 # The grid on which curves are read, in points; times are interpolated within it.
 _POINTS = 400
 # Weights of the roughness over the run's range of log-step, which is one here; the likelihood decides among them. The
-# least leaves a curve free to turn within a few percent of that range, and no more: ten milestones cannot show that noise
-# is noise, and would be followed to the last of them.
+# least leaves a curve free to turn within a few percent of that range, and no more: ten milestones cannot show that
+# noise is noise, and would be followed to the last of them.
 _ROUGHNESS = np.geomspace(3e-6, 1e2, 60)
 
 
@@ -81,7 +81,8 @@ class _Spline:
         rotated = vectors.T @ y
         weighted = _ROUGHNESS[:, None] * roughness
         shrink = 1 / (1 + weighted)
-        # Given the weight, each rotated value but the first two (constant and slope) is normal with this relative variance.
+        # Given the weight, each rotated value but the first two (constant and slope) is normal with this relative
+        # variance.
         relative = 1 + 1 / weighted[:, 2:]
         # A floor at rounding: noise-free values would leave nothing to compare.
         variance = np.maximum((rotated[2:] ** 2 / relative).mean(1), (1e-12 * np.abs(y).max()) ** 2)
@@ -92,7 +93,7 @@ class _Spline:
         return cls(vectors, shrink, rotated, probability, variance, mean, y - mean)
 
     def draws(self, normal: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Values at the milestones (D, K): smoothness and noise level are drawn too; `normal` (D, K) moves the curve."""
+        """Values at the milestones (D, K): smoothness and noise are drawn too; `normal` (D, K) moves the curve."""
         count, freedom = len(normal), len(self.mean) - 2
         which = random.choice(len(_ROUGHNESS), count, p=self.probability)
         scale = np.sqrt(self.variance[which] * freedom / random.chisquare(freedom, count))
@@ -102,7 +103,8 @@ class _Spline:
 
 
 def _basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (K,), the first two zero, and eigenvectors (K, K) of the roughness, int f''^2 = y' R y at knots x (K,)."""
+    """Eigenvalues (K,), the first two zero, and eigenvectors (K, K) of the roughness, int f''^2 = y' R y at knots x
+    (K,)."""
     h = np.diff(x)
     count = len(x)
     second = np.zeros((count, count - 2))

@@ -10,8 +10,8 @@ TELLING = 1.0
 def verdict_on(low: float, high: float, expected: float) -> str:
     """What the interval from low to high says about the expected value.
 
-    disagrees: the value lies outside. agrees: inside an interval no wider than TELLING. undecided: inside one that holds
-    much else, as an open (infinite) end does. not tested: nothing was expected or measured (nan). For times, pass
+    disagrees: the value lies outside. agrees: inside an interval no wider than TELLING. undecided: inside one that
+    holds much else, as an open (infinite) end does. not tested: nothing was expected or measured (nan). For times, pass
     logarithms: then TELLING is a factor e.
     """
     if math.isnan(expected) or math.isnan(low) or math.isnan(high):

@@ -1,4 +1,5 @@
-"""CIFAR-10 from its binary archive, or from an extracted folder: bytes, no pickle, and nothing is unpacked onto the disk.
+"""CIFAR-10 from its binary archive, or from an extracted folder: bytes, no pickle, and nothing is unpacked onto the
+disk.
 
 Each record is one byte of label and 3 x 32 x 32 bytes of pixels (Krizhevsky, 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html). The archive is taken from the folder that the environment variable
@@ -41,7 +42,9 @@ def archive(url: str = URL, md5: str = MD5) -> Path:
             reason = " ".join(str(error).split())
             raise InputError(f"cifar10 could not be fetched ({reason}): {by_hand}") from None
     elif md5_of([path]) != md5:
-        raise InputError(f"cifar10: {path} is truncated or another file (its md5 is not {md5}): remove it, or {by_hand}")
+        raise InputError(
+            f"cifar10: {path} is truncated or another file (its md5 is not {md5}): remove it, or {by_hand}"
+        )
     return path
 
 
@@ -58,8 +61,8 @@ def files(path: Path) -> list[Path]:
 def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training images (N, 3, 32, 32), float32 in [-1, 1], their labels (N,), and the same of the test images.
 
-    path: of an archive, or of a folder that holds its members, with or without the folder that they lie in there. Raises
-    InputError if it does not have this content.
+    path: of an archive, or of a folder that holds its members, with or without the folder that they lie in there.
+    Raises InputError if it does not have this content.
     """
     try:
         if path.is_dir():

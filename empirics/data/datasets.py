@@ -10,7 +10,8 @@
     folder:PATH     images of one size in a folder; its subfolders are classes (image_files.py)
     npy:PATH        an array of images (N, C, H, W) or of vectors (N, d)
 
-A PATH holds from any directory; see places.py. The held-out images of a data set are the same for every seed and are never in its training pool.
+A PATH holds from any directory; see places.py. The held-out images of a data set are the same for every seed and are
+never in its training pool.
 """
 
 import dataclasses
@@ -131,8 +132,10 @@ def of_config(config: TrainConfig, recorded: Path | None = None) -> Dataset:
 def _only_for_images(config: TrainConfig, data: Dataset) -> None:
     for field in dataclasses.fields(TrainConfig):
         if field.name in ("center", "pixels", "grey", "range", "flip") and getattr(config, field.name) != field.default:
-            raise InputError(f"{field.name} must be left out for the data {data.name}, which are no images, but "
-                             f"{getattr(config, field.name)!r} was given")
+            raise InputError(
+                f"{field.name} must be left out for the data {data.name}, which are no images, but "
+                f"{getattr(config, field.name)!r} was given"
+            )
 
 
 def training_images(config: TrainConfig, data: Dataset | None = None) -> np.ndarray:
@@ -230,11 +233,14 @@ def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
     of_class = [order[labels[order] == label] for label in np.unique(labels)]
     rounds = min(len(members) for members in of_class)
     place = {index: at for at, index in enumerate(order.tolist())}
-    return np.array([
-        index
-        for each in zip(*(members[:rounds].tolist() for members in of_class), strict=True)
-        for index in sorted(each, key=place.__getitem__)
-    ], dtype=int)
+    return np.array(
+        [
+            index
+            for each in zip(*(members[:rounds].tolist() for members in of_class), strict=True)
+            for index in sorted(each, key=place.__getitem__)
+        ],
+        dtype=int,
+    )
 
 
 NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm}

@@ -6,16 +6,16 @@ Two images are duplicates if they are equal, or if the root mean square of their
     at most a quarter of the contrast of either (its root mean square deviation from its own mean in each channel).
 
 The second keeps plain pictures apart, such as two crops of a clear sky, which are near each other and yet not the same.
-Vectors, and images of fewer than 64 values, count as duplicates only if they are equal: points of a few dimensions come that
-near by chance. Data of another kind, such as strings, have none: they may well be equal by chance. Duplicates of a duplicate
-are duplicates.
+Vectors, and images of fewer than 64 values, count as duplicates only if they are equal: points of a few dimensions come
+that near by chance. Data of another kind, such as strings, have none: they may well be equal by chance. Duplicates of a
+duplicate are duplicates.
 
-For scale: of 10 000 images of CIFAR-10 the two nearest differ by 0.11 at 32x32 pixels and 0.04 at 8x8, where pixels are in
-[-1, 1] and the bound is 0.025; of the digits, by 0.15 of the spread.
+For scale: of 10 000 images of CIFAR-10 the two nearest differ by 0.11 at 32x32 pixels and 0.04 at 8x8, where pixels are
+in [-1, 1] and the bound is 0.025; of the digits, by 0.15 of the spread.
 
-Cost: a hash of each image, and for the near ones a search in a tree over six principal components of the means of 4x4 blocks.
-It misses no pair, as these differ by no more than the images do, unless there are over five million pairs to look at: then
-the set is too much alike to tell, and only equal images are found.
+Cost: a hash of each image, and for the near ones a search in a tree over six principal components of the means of 4x4
+blocks. It misses no pair, as these differ by no more than the images do, unless there are over five million pairs to
+look at: then the set is too much alike to tell, and only equal images are found.
 """
 
 import functools
@@ -46,7 +46,9 @@ def groups_of(images: np.ndarray) -> np.ndarray | None:
         return None
     first: dict[bytes, int] = {}
     rows = np.ascontiguousarray(images.reshape(len(images), -1))
-    group = np.array([first.setdefault(hashlib.blake2b(row, digest_size=16).digest(), i) for i, row in enumerate(rows)], int)
+    group = np.array(
+        [first.setdefault(hashlib.blake2b(row, digest_size=16).digest(), i) for i, row in enumerate(rows)], int
+    )
     distinct, place = np.unique(group, return_inverse=True)
     pairs = _near_pairs(images[distinct])
     if len(pairs):
@@ -60,7 +62,9 @@ def training_groups(training: np.ndarray) -> np.ndarray | None:
     """The groups of a run's training images, as `groups_of`; raises InputError if they are all the same image."""
     groups = groups_of(training)
     if groups is not None and not groups.any():
-        raise InputError(f"data must give at least two different training images, but all {len(training)} are duplicates")
+        raise InputError(
+            f"data must give at least two different training images, but all {len(training)} are duplicates"
+        )
     return groups
 
 
@@ -79,8 +83,10 @@ def warn(name: str, pool: np.ndarray, held_out: np.ndarray) -> None:
     """Say on stderr, once in a process, how many duplicates a data set has."""
     repeated, seen = (int(flags.sum()) for flags in in_pool(pool, held_out))
     if repeated or seen:
-        _say(f"{name}: of {len(pool)} images to train on, {repeated} repeat another and {seen} are held out too; with "
-             "`deduplicate` they are left out, without it f_mem compares with the nearest image that is another picture")
+        _say(
+            f"{name}: of {len(pool)} images to train on, {repeated} repeat another and {seen} are held out too; with "
+            "`deduplicate` they are left out, without it f_mem compares with the nearest image that is another picture"
+        )
 
 
 @functools.cache
@@ -119,7 +125,7 @@ def _near_pairs(images: np.ndarray) -> np.ndarray:
 
 
 def _block_means(images: np.ndarray) -> tuple[np.ndarray, float]:
-    """The means (N, C x 16) of 4x4 equal blocks, and the share of the pixels in them: sides need not be multiples of 4."""
+    """The means (N, C x 16) of 4x4 equal blocks, and the share of the pixels in them: any side will do."""
     count, channels, height, width = images.shape
     h, w = height // _BLOCKS, width // _BLOCKS
     inner = images[:, :, : h * _BLOCKS, : w * _BLOCKS].reshape(count, channels, _BLOCKS, h, _BLOCKS, w)

@@ -26,11 +26,12 @@ def files(folder: Path) -> list[Path]:
 
 
 def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """All images below `folder` (N, C, H, W), float32 in [-1, 1], and their classes (N,), one for each first-level subfolder.
+    """All images below `folder` (N, C, H, W), float32 in [-1, 1], and their classes (N,), one for each first-level
+    subfolder.
 
-    One channel if all files are grey, else three; pixels.py says what becomes of each kind of file. Files and folders whose
-    names begin with a dot are passed over. Raises InputError unless there are at least ten images, all readable, square
-    and of one size.
+    One channel if all files are grey, else three; pixels.py says what becomes of each kind of file. Files and folders
+    whose names begin with a dot are passed over. Raises InputError unless there are at least ten images, all readable,
+    square and of one size.
     """
     from PIL import Image
 
@@ -46,12 +47,22 @@ def read_folder(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         except InputError:
             raise
         # Pillow's readers raise many kinds of errors at damaged files.
-        except (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error, Image.DecompressionBombError) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            TypeError,
+            struct.error,
+            Image.DecompressionBombError,
+        ) as error:
             raise InputError(f"data must hold images only, but '{path}' cannot be read: {_one_line(error)}") from None
         size, other = images[0].shape[:2], images[-1].shape[:2]
         if other != size:
-            raise InputError(f"data must hold images of one size, but '{paths[0]}' has {size[1]}x{size[0]} pixels and "
-                             f"'{path}' {other[1]}x{other[0]}")
+            raise InputError(
+                f"data must hold images of one size, but '{paths[0]}' has {size[1]}x{size[0]} pixels and "
+                f"'{path}' {other[1]}x{other[0]}"
+            )
     _square(folder, images[0].shape[:2])
     channels = max(1 if array.ndim == 2 else 3 for array in images)
     result = np.empty((len(images), channels, *images[0].shape[:2]), np.float32)
@@ -72,8 +83,10 @@ def read_array(path: Path) -> tuple[np.ndarray, float | None]:
     array = load_numbers(path)
     _enough(path, len(array) if array.ndim else 0)
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
-        raise InputError("data must have the shape (N, C, H, W), (N, H, W, C), (N, H, W) or (N, d), none of them zero, but "
-                         f"'{path}' has {array.shape}")
+        raise InputError(
+            "data must have the shape (N, C, H, W), (N, H, W, C), (N, H, W) or (N, d), none of them zero, but "
+            f"'{path}' has {array.shape}"
+        )
     if array.ndim == 2:
         return array.astype(np.float32)[:, :, None, None], None
     if array.ndim == 3:
@@ -87,8 +100,10 @@ def read_array(path: Path) -> tuple[np.ndarray, float | None]:
     if low < -1 or high > 1:
         raise InputError(f"data must be uint8 or lie in [-1, 1], but '{path}' holds {high if high > 1 else low:g}")
     if low >= 0:
-        raise InputError(f"data must be uint8 from 0 to 255 or lie in [-1, 1], but '{path}' holds values from {low:g} to "
-                         f"{high:g}, none below zero: if black is 0 and white is 1, store 2 x - 1")
+        raise InputError(
+            f"data must be uint8 from 0 to 255 or lie in [-1, 1], but '{path}' holds values from {low:g} to "
+            f"{high:g}, none below zero: if black is 0 and white is 1, store 2 x - 1"
+        )
     return array.astype(np.float32), 1.0
 
 
@@ -103,8 +118,10 @@ def load_numbers(path: Path) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError(f"data must be finite, but '{path}' holds NaN or infinity")
     if array.size and max(abs(float(array.min())), abs(float(array.max()))) > LARGEST:
-        raise InputError(f"data must be at most {LARGEST:g} in absolute value, as they are computed with in 32 bits, but "
-                         f"'{path}' holds values from {array.min():g} to {array.max():g}")
+        raise InputError(
+            f"data must be at most {LARGEST:g} in absolute value, as they are computed with in 32 bits, but "
+            f"'{path}' holds values from {array.min():g} to {array.max():g}"
+        )
     return array
 
 

@@ -28,7 +28,8 @@ PHOTOGRAPHS = (
 
 
 def crops() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Training crops (N, 3, 32, 32), float32 in [-1, 1], the number of the photograph of each (N,), and the same held out."""
+    """Training crops (N, 3, 32, 32), float32 in [-1, 1], the number of the photograph of each (N,), and the same held
+    out."""
     train, test = [], []
     for label, photograph in enumerate(PHOTOGRAPHS):
         for part, tiles in zip((train, test), regions(read(*photograph)), strict=True):

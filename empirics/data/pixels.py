@@ -32,7 +32,8 @@ _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 
 def pixels_of(image: "Image", path: Path | str) -> np.ndarray:
-    """The pixels (H, W) of a grey picture, (H, W, 3) of a coloured one, uint8 or uint16; `path` is named if it is refused.
+    """The pixels (H, W) of a grey picture, (H, W, 3) of a coloured one, uint8 or uint16; `path` is named if it is
+    refused.
 
     Raises InputError for what cannot be taken over faithfully; see above.
     """
@@ -40,7 +41,9 @@ def pixels_of(image: "Image", path: Path | str) -> np.ndarray:
 
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        raise InputError(f"data must hold one picture in each file, but '{path}' holds {frames}: save each in its own file")
+        raise InputError(
+            f"data must hold one picture in each file, but '{path}' holds {frames}: save each in its own file"
+        )
     _refuse_transparency(image, path)
     mode = image.mode
     upright = ImageOps.exif_transpose(image)
@@ -52,10 +55,14 @@ def pixels_of(image: "Image", path: Path | str) -> np.ndarray:
         return np.asarray(_straight(upright).convert("RGB"))
     if mode in ("I", "F"):
         kind = "32-bit integers" if mode == "I" else "floating-point numbers"
-        raise InputError(f"data must hold pixels of 8 or 16 bits, but those of '{path}' are {kind}, of which no range is "
-                         "black to white: save them with 16 bits, or as an array in [-1, 1] for npy:PATH")
-    raise InputError(f"data must be grey or RGB, but the colours of '{path}' are {mode}, which no fixed rule turns into "
-                     "RGB: convert the file with its colour profile")
+        raise InputError(
+            f"data must hold pixels of 8 or 16 bits, but those of '{path}' are {kind}, of which no range is "
+            "black to white: save them with 16 bits, or as an array in [-1, 1] for npy:PATH"
+        )
+    raise InputError(
+        f"data must be grey or RGB, but the colours of '{path}' are {mode}, which no fixed rule turns into "
+        "RGB: convert the file with its colour profile"
+    )
 
 
 def scaled(pixels: np.ndarray) -> np.ndarray:

@@ -12,10 +12,12 @@ _CHUNK = 1 << 20
 
 
 def found(path: str, what: str, recorded: Path | None = None) -> Path:
-    """The file or folder that a data set's name calls `path`: at `recorded`, at `path`, or there below the folder of the data.
+    """The file or folder that a data set's name calls `path`: at `recorded`, at `path`, or there below the folder of
+    the data.
 
-    The first of these that exists. So a record that says `folder:photos` is read on any machine on which GENMEM_DATA names
-    the folder of the photos, and from any directory of the machine that trained it. Raises InputError if there is nothing.
+    The first of these that exists. So a record that says `folder:photos` is read on any machine on which GENMEM_DATA
+    names the folder of the photos, and from any directory of the machine that trained it. Raises InputError if there is
+    nothing.
 
     recorded: where it was when the run was trained, absolute. what: what it must be, for the message.
     """
@@ -24,8 +26,10 @@ def found(path: str, what: str, recorded: Path | None = None) -> Path:
     for place in places:
         if place.exists():
             return place
-    raise InputError(f"data must name {what}, but there is no {' and no '.join(repr(str(place)) for place in places)}; "
-                     f"{FOLDER_VARIABLE} may name the folder that holds it")
+    raise InputError(
+        f"data must name {what}, but there is no {' and no '.join(repr(str(place)) for place in places)}; "
+        f"{FOLDER_VARIABLE} may name the folder that holds it"
+    )
 
 
 def md5_of(paths: Iterable[Path]) -> str:

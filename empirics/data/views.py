@@ -15,15 +15,20 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def of_classes(data: "Dataset", classes: tuple[int, ...]) -> "Dataset":
-    """The images of these labels alone; raises InputError for a label that the training pool or the held-out set lacks."""
+    """The images of these labels alone; raises InputError for a label that either part of the data lacks."""
     there = sorted(set(data.pool_labels.tolist()) & set(data.held_out_labels.tolist()))
     for label in classes:
         if label not in there:
-            raise InputError(f"classes must be among {_some(there)}, the labels of {data.name}, but {label!r} was given")
+            raise InputError(
+                f"classes must be among {_some(there)}, the labels of {data.name}, but {label!r} was given"
+            )
     in_pool, out = np.isin(data.pool_labels, classes), np.isin(data.held_out_labels, classes)
     return dataclasses.replace(
-        data, pool=data.pool[in_pool], pool_labels=data.pool_labels[in_pool],
-        held_out=data.held_out[out], held_out_labels=data.held_out_labels[out],
+        data,
+        pool=data.pool[in_pool],
+        pool_labels=data.pool_labels[in_pool],
+        held_out=data.held_out[out],
+        held_out_labels=data.held_out_labels[out],
         log_density=None,  # that of all classes together
     )
 
@@ -78,8 +83,9 @@ def unit_range(data: "Dataset", training: np.ndarray) -> "Dataset":
     def shifted(images: np.ndarray) -> np.ndarray:
         return ((images - mean) / 2).astype(np.float32)
 
-    return dataclasses.replace(data, pool=shifted(data.pool), held_out=shifted(data.held_out), bound=None,
-                               log_density=None)
+    return dataclasses.replace(
+        data, pool=shifted(data.pool), held_out=shifted(data.held_out), bound=None, log_density=None
+    )
 
 
 def _some(labels: list[int]) -> str:

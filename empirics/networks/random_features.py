@@ -15,12 +15,13 @@ def build(config, shape: tuple[int, ...]) -> "RandomFeaturesNetwork":
 
 
 class RandomFeaturesNetwork(nn.Module):
-    """The score network of the theory, s(y) = A tanh(W y / sqrt d) / sqrt p: W frozen and Gaussian, A trained from zero.
+    """The score network of the theory, s(y) = A tanh(W y / sqrt d) / sqrt p: W frozen and Gaussian, A trained from
+    zero.
 
-    It predicts the noise -sqrt(Delta) s(y), so that the denoising error is the theory's loss and, at one diffusion time,
-    plain gradient descent with a small learning rate follows the theory's gradient flow, with
-    tau = optimizer steps * learning rate / d^2 (Bonnaire et al., arXiv:2505.17638, section 4; theory.RandomFeatures with
-    psi_p = p/d, psi_n = n/d). The theory's data have mean zero.
+    It predicts the noise -sqrt(Delta) s(y), so that the denoising error is the theory's loss and, at one diffusion
+    time, plain gradient descent with a small learning rate follows the theory's gradient flow, with
+    tau = optimizer steps * learning rate / d^2 (Bonnaire et al., arXiv:2505.17638, section 4; theory.RandomFeatures
+    with psi_p = p/d, psi_n = n/d). The theory's data have mean zero.
     """
 
     def __init__(self, d: int, features: int):

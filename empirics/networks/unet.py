@@ -1,4 +1,4 @@
-"""The U-Net of the memorization studies: noised images (B, C, H, W), DDPM steps (B,) to `.sample`, the predicted noise."""
+"""The U-Net: noised images (B, C, H, W), DDPM steps (B,) to `.sample`, the predicted noise."""
 
 from genmem.shared.errors import InputError
 
@@ -14,8 +14,9 @@ def unet(width: int, channels: int, size: int, levels: int = 3, blocks: int = 2,
     """A `diffusers.UNet2DModel` with self-attention on all levels but the finest.
 
     With three levels, two blocks and one channel it has 0.26, 1.01, 4.02, 9.04, 16.05 million parameters at
-    width 8, 16, 32, 48, 64 (Bonnaire et al., arXiv:2505.17638, table of U-Nets); with three channels, as for CIFAR-10, 64 million at width 128
-    and 90 million at width 152, the largest size of Marion and Wu (arXiv:2605.06077; they print 92).
+    width 8, 16, 32, 48, 64 (Bonnaire et al., arXiv:2505.17638, table of U-Nets); with three channels, as for CIFAR-10,
+    64 million at width 128 and 90 million at width 152, the largest size of Marion and Wu (arXiv:2605.06077; they print
+    92).
 
     Args:
         width: base width W, a multiple of 4; level l has W * (1, 2, 4)[l] channels.
@@ -30,7 +31,9 @@ def unet(width: int, channels: int, size: int, levels: int = 3, blocks: int = 2,
     from diffusers import UNet2DModel
 
     if size % 2 ** (levels - 1):
-        raise InputError(f"levels must let {levels - 1} halvings divide the side {size} of images, but {levels} was given")
+        raise InputError(
+            f"levels must let {levels - 1} halvings divide the side {size} of images, but {levels} was given"
+        )
     return UNet2DModel(
         sample_size=size,
         in_channels=channels,

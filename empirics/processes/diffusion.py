@@ -98,8 +98,10 @@ def ddim_log_density(network, noise, steps: int):
             images = images.detach().requires_grad_()
             after = _ddim_step(network, scheduler, k, images)
             # The network treats each image by itself, so that one pass gives a row of every image's Jacobian.
-            rows = [torch.autograd.grad(value.sum(), images, retain_graph=True)[0].flatten(1)
-                    for value in after.flatten(1).unbind(1)]
+            rows = [
+                torch.autograd.grad(value.sum(), images, retain_graph=True)[0].flatten(1)
+                for value in after.flatten(1).unbind(1)
+            ]
         total = total - torch.linalg.slogdet(torch.stack(rows, dim=1)).logabsdet
         images = after
     return total.detach()
@@ -109,8 +111,12 @@ def _ddim_scheduler(steps: int, bound: float | None):
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler(
-        num_train_timesteps=STEPS, beta_start=BETA_START, beta_end=BETA_END,
-        clip_sample=bound is not None, clip_sample_range=bound or 1.0, timestep_spacing="trailing",
+        num_train_timesteps=STEPS,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
+        clip_sample=bound is not None,
+        clip_sample_range=bound or 1.0,
+        timestep_spacing="trailing",
     )
     scheduler.set_timesteps(steps)
     return scheduler

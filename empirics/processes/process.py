@@ -3,8 +3,8 @@
     x_level ~ q(x_level | x),        loss(x) = E over level and draw of errors(network, x, level, draw)
 
 The training loop, the milestones, the stopping rule and the records know a process by the methods below alone, so
-that another kind of data (strings of symbols, say) is one subclass in this folder and one line in table.py. Nothing here says
-what a clean datum is; B and S count data along the first axis of every tensor.
+that another kind of data (strings of symbols, say) is one subclass in this folder and one line in table.py. Nothing
+here says what a clean datum is; B and S count data along the first axis of every tensor.
 """
 
 import abc
@@ -20,8 +20,8 @@ class Process(abc.ABC):
     """A process on data of one kind.
 
     Randomness comes in from outside, from a torch.Generator on the device of the data: what is drawn from it, and how
-    much, is the process's own affair, and the same generator gives the same numbers. Levels are what the network is told
-    of the noise, one number for each datum (B,).
+    much, is the process's own affair, and the same generator gives the same numbers. Levels are what the network is
+    told of the noise, one number for each datum (B,).
 
     Args:
         bound: largest absolute value of the data, None if there is none or if it has no meaning.
@@ -65,7 +65,7 @@ class Process(abc.ABC):
 
     @abc.abstractmethod
     def draw_start(self, count: int, shape: tuple[int, ...], steps: int, random: "torch.Generator") -> "torch.Tensor":
-        """All that `sample` needs by chance for `count` samples of shape (...): a tensor, `count` along its first axis."""
+        """All that `sample` needs by chance for `count` samples of shape (...): a tensor, `count` along axis 0."""
 
     @abc.abstractmethod
     def sample(self, network, start: "torch.Tensor", steps: int) -> "torch.Tensor":

@@ -4,8 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-from genmem.empirics.records import locks, runs
 from genmem.empirics.config import TrainConfig
+from genmem.empirics.records import locks, runs
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible

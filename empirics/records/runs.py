@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmem.empirics.records import locks, store
 from genmem.empirics.config import TrainConfig, from_json
 from genmem.empirics.processes.table import PROCESSES
+from genmem.empirics.records import locks, store
 from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible
@@ -56,7 +56,7 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """'running' (or interrupted), or a result: 'finished', 'stopped early' by its config's `stop`, or 'diverged'."""
+        """'running' (or interrupted), or a result: 'finished', 'stopped early' by the config's `stop`, 'diverged'."""
         return self.facts["status"]
 
     @property
@@ -88,8 +88,9 @@ class RunRecord:
         Raises InputError if the run did not record t.
         """
         row = self._row(t)
-        train, test = zip(*[(m["train_loss"][row], m["test_loss"][row]) for m in map(self._milestone, self.steps)],
-                          strict=True)
+        train, test = zip(
+            *[(m["train_loss"][row], m["test_loss"][row]) for m in map(self._milestone, self.steps)], strict=True
+        )
         return np.array(train), np.array(test)
 
     def initial(self, t: float | None = None) -> tuple[float, float]:
@@ -115,7 +116,9 @@ class RunRecord:
 
     def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
         """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
-        return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(-1, 3)
+        return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(
+            -1, 3
+        )
 
     def memorized_samples(self, threshold: float = THRESHOLD) -> np.ndarray:
         """Whether each sample is memorized, bools (K, S)."""
@@ -167,8 +170,10 @@ class RunRecord:
         data = datasets.of_config(self.config, self.data_path)
         digest = self.facts.get("data_digest")
         if digest is not None and digest != datasets.digest(datasets.training_images(self.config, data), data.held_out):
-            raise InputError(f"data must be what they were when the run in {self.directory} was trained, but the images of "
-                             f"{self.config.data!r} have changed")
+            raise InputError(
+                f"data must be what they were when the run in {self.directory} was trained, but the images of "
+                f"{self.config.data!r} have changed"
+            )
         return data
 
     def training_images(self) -> np.ndarray:
@@ -178,7 +183,7 @@ class RunRecord:
         return datasets.training_images(self.config, self.data())
 
     def held_out_images(self) -> np.ndarray:
-        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]; raises InputError if they have changed."""
+        """All held-out images (N, C, H, W) of the run's data set, in [-1, 1]; InputError if they have changed."""
         return self.data().held_out
 
     @functools.cached_property
@@ -241,7 +246,7 @@ def load(directory: Path | str) -> RunRecord:
 
 
 def data_path(directory: Path) -> Path | None:
-    """Where the data of the run in `directory` were when it began; None if there is no run, or its data are no files."""
+    """Where the data of the run in `directory` were when it began; None without a run, or if data are no files."""
     return _data_path(_facts(directory) or {})
 
 
@@ -259,7 +264,7 @@ def find(root: Path | str) -> list[RunRecord]:
 
 
 def _without_continued(records: list[RunRecord]) -> list[RunRecord]:
-    """The records without those that another one goes on from: it holds all that they do, and they would count twice."""
+    """The records without those that another one goes on from: it holds all that they do, so they would count twice."""
     continued = {record.facts["continued"]["from"] for record in records if "continued" in record.facts}
     return [record for record in records if record.key not in continued]
 
@@ -297,7 +302,8 @@ def _without_copies(records: list[RunRecord]) -> list[RunRecord]:
 def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
     """Make the run's directories and hold its lock, which dies with the process.
 
-    Raises InputError if the directory cannot be written or belongs to another config; InUse if another process holds it.
+    Raises InputError if the directory cannot be written or belongs to another config; InUse if another process holds
+    it.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -310,8 +316,9 @@ def open_for_writing(directory: Path, config: TrainConfig) -> Iterator[None]:
             raise InputError(f"the run directory {str(directory)!r} cannot be written: {error.strerror}") from None
         facts = _facts(directory)
         if facts is not None and facts["key"] != config.key:
-            raise InputError(f"the run directory {str(directory)!r} belongs to another config (key {facts['key']}, "
-                             f"not {config.key})")
+            raise InputError(
+                f"the run directory {str(directory)!r} belongs to another config (key {facts['key']}, not {config.key})"
+            )
         yield
 
 
@@ -343,8 +350,15 @@ def _facts(directory: Path) -> dict | None:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    kinds = {"key": str, "config": dict, "status": str, "wall_time": int | float, "data_digest": str, "data_source": dict,
-             "continued": dict}
+    kinds = {
+        "key": str,
+        "config": dict,
+        "status": str,
+        "wall_time": int | float,
+        "data_digest": str,
+        "data_source": dict,
+        "continued": dict,
+    }
     for name, kind in kinds.items():
         needed = name in ("key", "config", "status")
         if not isinstance(facts, dict) or needed and name not in facts:
@@ -359,7 +373,9 @@ def _facts(directory: Path) -> dict | None:
     if facts["status"] not in STATUSES:
         raise InputError(f"{path}: status must be one of {', '.join(STATUSES)}, but is {facts['status']!r}")
     if facts["key"] not in keys:
-        raise InputError(f"{path} was changed after the run: its config has the key {config.key}, and the run {facts['key']}")
+        raise InputError(
+            f"{path} was changed after the run: its config has the key {config.key}, and the run {facts['key']}"
+        )
     return facts
 
 
@@ -368,13 +384,17 @@ def _check_milestones(record: RunRecord) -> None:
     try:
         planned = record.config.milestone_steps()
     except (ArithmeticError, ValueError):
-        raise InputError(f"{record.directory / 'run.json'}: no run has first_milestone {record.config.first_milestone}, "
-                         f"milestones {record.config.milestones} and steps {record.config.steps}") from None
+        raise InputError(
+            f"{record.directory / 'run.json'}: no run has first_milestone {record.config.first_milestone}, "
+            f"milestones {record.config.milestones} and steps {record.config.steps}"
+        ) from None
     if continued := record.facts.get("continued"):
         planned = [*continued["milestones"], *(step for step in planned if step > continued["at"])]
     # A run that goes on, diverged or was stopped early has come as far as its last milestone.
     last = record.config.steps if record.status == "finished" else max(there, default=-1)
     missing = [step for step in planned if step <= last and step not in there]
     if missing:
-        raise InputError(f"the run in {record.directory} must have all its milestones, but that of step {missing[0]} is "
-                         "missing: copy its folder as a whole, or remove it and train the run again")
+        raise InputError(
+            f"the run in {record.directory} must have all its milestones, but that of step {missing[0]} is "
+            "missing: copy its folder as a whole, or remove it and train the run again"
+        )

@@ -29,7 +29,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}; what was written before is whole") from None
+        raise InputError(
+            f"{str(path)!r} cannot be written: {error.strerror}; what was written before is whole"
+        ) from None
     if os.name != "posix":
         return  # Elsewhere folders cannot be opened, and the file system keeps names in order by itself.
     directory = os.open(path.parent, os.O_RDONLY)
@@ -55,7 +57,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
+            arrays = {name: file.get_tensor(name) for name in file}
     except (SafetensorError, OSError, ValueError) as error:
         raise DamagedFile(f"{path} cannot be read: {error}") from None
     if _digest(arrays, metadata.get("facts", "")) != metadata.get("digest"):

@@ -83,14 +83,15 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
     |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500)
     in whatever features are given. With C = R'R from a QR decomposition the last trace is the sum of the singular
-    values of R_a R_b', which also holds for fewer samples than features and squares nothing. Raises InputError for fewer
-    than two samples, which have no covariance, and for numbers that are not finite.
+    values of R_a R_b', which also holds for fewer samples than features and squares nothing. Raises InputError for
+    fewer than two samples, which have no covariance, and for numbers that are not finite.
     """
     for x in (a, b):
         if len(x) < 2 or not np.isfinite(x).all():
             what = f"{len(x)} of them" if len(x) < 2 else "numbers that are not finite"
-            raise InputError(f"a Frechet distance must be between two images or more with finite features, but {what} "
-                             "were given")
+            raise InputError(
+                f"a Frechet distance must be between two images or more with finite features, but {what} were given"
+            )
 
     def moments(x):
         mean = x.mean(axis=0, dtype=float)
@@ -109,7 +110,9 @@ def with_error(distance: Callable[[np.ndarray, Reference], float], a: np.ndarray
     fewer than LEAST_SAMPLES of them.
     """
     if len(a) < LEAST_SAMPLES:
-        raise InputError(f"samples must be at least {LEAST_SAMPLES} for a distance with its error, but {len(a)} were given")
+        raise InputError(
+            f"samples must be at least {LEAST_SAMPLES} for a distance with its error, but {len(a)} were given"
+        )
     groups = min(_JACKKNIFE_GROUPS, len(a))
     without = [distance(np.delete(a, slice(k, None, groups), axis=0), b) for k in range(groups)]
     return distance(a, b), float(np.sqrt((groups - 1) * np.var(without)))
@@ -129,6 +132,7 @@ def nearest_similarity(
     features: np.ndarray, references: np.ndarray, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest cosine similarity (S,) of each row of features (S, F) to a row of references (n, F), and to which."""
+
     def directions(x):
         x = x - centre
         norms = np.linalg.norm(x, axis=1, keepdims=True)

@@ -15,8 +15,11 @@ class _Block(nn.Module):
         super().__init__()
         after = 4 * width if bottleneck else width
         # The stride sits on the first 3x3 convolution.
-        shapes = ((before, width, 1, 1), (width, width, 3, stride), (width, after, 1, 1)) if bottleneck else (
-            (before, width, 3, stride), (width, width, 3, 1))
+        shapes = (
+            ((before, width, 1, 1), (width, width, 3, stride), (width, after, 1, 1))
+            if bottleneck
+            else ((before, width, 3, stride), (width, width, 3, 1))
+        )
         self.count = len(shapes)
         for index, shape in enumerate(shapes, start=1):
             self.add_module(f"conv{index}", _convolution(*shape))

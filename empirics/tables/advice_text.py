@@ -34,12 +34,14 @@ def advice_text(advice: Advice, pilots: Sequence[RunTimes]) -> str:
     lines.append(f"stop at step {stop}: with probability {advice.risk:g} the run memorizes before.")
     after, shown = advice.copying
     if shown:
-        lines.append(f"Copies come later: of {shown} pilots whose samples hold copies by the end, {after} memorized first.")
+        lines.append(
+            f"Copies come later: of {shown} pilots whose samples hold copies by the end, {after} memorized first."
+        )
     else:
         lines.append("No pilot ran until its samples were copies, so how much later copies come was not seen.")
     beyond = ", ".join(f"{name} by a factor {factor:.3g}" for name, factor in advice.beyond.items() if factor > 1)
     lines.append(f"extrapolated: {beyond}" if beyond else "extrapolated: nothing, the pilots enclose it")
-    warnings = [f"warning: {warning}" for warning in advice.warnings[len(advice.contradictions):]]
+    warnings = [f"warning: {warning}" for warning in advice.warnings[len(advice.contradictions) :]]
     return "\n".join(lines + warnings)
 
 
@@ -91,8 +93,10 @@ def summaries(trials: Sequence[Trial]) -> list[dict]:
             mine = [trial for trial in trials if (trial.event, trial.predictor) == (event, predictor)]
             groups = dict.fromkeys((trial.width, trial.largest) for trial in mine)
             for key in groups:
-                rows.append(_summary([trial for trial in mine if (trial.width, trial.largest) == key])
-                            | {"width": key[0] or "all", "from_n_up_to": key[1]})
+                rows.append(
+                    _summary([trial for trial in mine if (trial.width, trial.largest) == key])
+                    | {"width": key[0] or "all", "from_n_up_to": key[1]}
+                )
             if len(groups) > 1:
                 rows.append(_summary(mine) | {"width": "every line", "from_n_up_to": ""})
     return rows
@@ -125,9 +129,11 @@ def trials_table(trials: Sequence[Trial]) -> str:
     for row in summaries(trials):
         error, bias, interval = (_factor(row[name]) for name in ("error", "bias", "interval"))
         covered = f"{row['covered']} of {row['measured']}" if row["measured"] else "–"
-        lines.append(f"| {row['time']} | {row['predictor']} | {row['width']} | {row['from_n_up_to']} | "
-                     f"{row['measured']} | {error} | {bias} | ×÷ {interval} | {covered} | "
-                     f"{row['censored']}, {row['contradicted']} |")
+        lines.append(
+            f"| {row['time']} | {row['predictor']} | {row['width']} | {row['from_n_up_to']} | "
+            f"{row['measured']} | {error} | {bias} | ×÷ {interval} | {covered} | "
+            f"{row['censored']}, {row['contradicted']} |"
+        )
     lines += [
         "",
         "error: typical factor between predicted and measured; bias: measured / predicted; interval: half its width,",

@@ -37,8 +37,10 @@ def _exponents(comparison: Comparison) -> str:
         law = f"{row.law:g}: {row.verdict_on_law}" if math.isfinite(row.law) else "-"
         measured = f"{row.measured.value:.2f} ({row.measured.low:.2f} to {row.measured.high:.2f})"
         measured = measured if math.isfinite(row.measured.value) else "too few times"
-        lines.append(f"{f'tau_{row.event} in {row.factor}':<18} {measured:<26} {predicted:<32} {law:<24} {row.runs}"
-                     + (f" ({row.censored} censored)" if row.censored else ""))
+        lines.append(
+            f"{f'tau_{row.event} in {row.factor}':<18} {measured:<26} {predicted:<32} {law:<24} {row.runs}"
+            + (f" ({row.censored} censored)" if row.censored else "")
+        )
     lines.append("measured: 95 % interval; theory: range over the psi_p that the runs allow; undecided: an interval")
     lines.append("that holds the expected value and much else. Exponents in W are fitted, so none is foretold.")
     return "\n".join(lines)
@@ -69,9 +71,11 @@ def interval(estimate: Estimate) -> str:
 
 
 def _residuals(comparison: Comparison) -> str:
-    lines = ["Measured over predicted, for each run (>: the run ended before; predicted on the map)",
-             f"{'run':<12} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} "
-             + " ".join(f"{f'tau_{event}: steps, factor':>24}" for event in PREDICTED)]
+    lines = [
+        "Measured over predicted, for each run (>: the run ended before; predicted on the map)",
+        f"{'run':<12} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} "
+        + " ".join(f"{f'tau_{event}: steps, factor':>24}" for event in PREDICTED),
+    ]
     for k in range(0, len(comparison.residuals), len(PREDICTED)):
         rows = comparison.residuals[k : k + len(PREDICTED)]
         config, at = rows[0].run.record.config, setting(rows[0].run)
@@ -80,13 +84,16 @@ def _residuals(comparison: Comparison) -> str:
             bound = ">" if row.censored else ""
             factor = f"{bound}{row.factor:.2f}" if math.isfinite(row.predicted) else "never"
             cells.append(f"{f'{bound}{row.measured:,.0f}':>17} {factor:>6}")
-        lines.append(f"{rows[0].run.record.key:<12} {config.n:>6} {at['W']:>4g} {at['B']:>5g} {at['eta']:>8.2g} "
-                     f"{config.seed:>4} " + " ".join(cells))
+        lines.append(
+            f"{rows[0].run.record.key:<12} {config.n:>6} {at['W']:>4g} {at['B']:>5g} {at['eta']:>8.2g} "
+            f"{config.seed:>4} " + " ".join(cells)
+        )
     for event in PREDICTED:
         logs = _logs(comparison, event)
         if len(logs):
-            lines.append(f"tau_{event}: typically {math.exp(np.median(logs)):.2f} times the prediction "
-                         f"({len(logs)} measured)")
+            lines.append(
+                f"tau_{event}: typically {math.exp(np.median(logs)):.2f} times the prediction ({len(logs)} measured)"
+            )
     return "\n".join(lines)
 
 
@@ -97,13 +104,17 @@ def _logs(comparison: Comparison, event: str) -> np.ndarray:
 
 
 def _free(comparison: Comparison) -> str:
-    lines = ["Random-features networks on real images: no free parameter (times in units of tau)",
-             f"{'run':<12} {'':<8} {'measured':<30} {'finite networks':>16} {'closed form':>12}  verdict"]
+    lines = [
+        "Random-features networks on real images: no free parameter (times in units of tau)",
+        f"{'run':<12} {'':<8} {'measured':<30} {'finite networks':>16} {'closed form':>12}  verdict",
+    ]
     for row in comparison.free:
         low, high = (f"{end:.4g}" if math.isfinite(end) else "later" for end in row.interval)
         measured = f"{row.measured:.4g} ({low} to {high})" if math.isfinite(row.measured) else "not within the run"
-        lines.append(f"{row.run.key:<12} {f'tau_{row.event}':<8} {measured:<30} {row.finite:>16.4g} "
-                     f"{row.predicted:>12.4g}  {row.verdict}")
+        lines.append(
+            f"{row.run.key:<12} {f'tau_{row.event}':<8} {measured:<30} {row.finite:>16.4g} "
+            f"{row.predicted:>12.4g}  {row.verdict}"
+        )
     lines.append("finite networks: simulated, of the run's size, on its images; genmem closed-form RUN shows losses")
     return "\n".join(lines)
 
@@ -115,7 +126,8 @@ def comparison_json(comparison: Comparison) -> str:
         "unit": "optimizer steps",
         "t": comparison.t,
         "exponents": [dataclasses.asdict(row) for row in comparison.exponents],
-        "map": fitted and {
+        "map": fitted
+        and {
             "psi_n": f"n/{fitted.d}",
             "reference": fitted.reference,
             "psi_p": dataclasses.asdict(fitted.psi_p),
@@ -128,10 +140,17 @@ def comparison_json(comparison: Comparison) -> str:
             "censored": fitted.censored,
         },
         "residuals": [
-            {"run": row.run.record.key, "n": row.run.record.config.n, **setting(row.run),
-             "seed": row.run.record.config.seed, "event": row.event, "measured": row.measured,
-             "censored": row.censored, "predicted": row.predicted,
-             "factor": row.factor if math.isfinite(row.predicted) else math.nan}
+            {
+                "run": row.run.record.key,
+                "n": row.run.record.config.n,
+                **setting(row.run),
+                "seed": row.run.record.config.seed,
+                "event": row.event,
+                "measured": row.measured,
+                "censored": row.censored,
+                "predicted": row.predicted,
+                "factor": row.factor if math.isfinite(row.predicted) else math.nan,
+            }
             for row in comparison.residuals
         ],
         "random_features": [

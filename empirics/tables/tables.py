@@ -51,7 +51,9 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
         times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
         lines.append(f"{_start(run)} {times}  {run.record.status}")
     losses = ", ".join(f"{t:g}" for t in sorted({run.t for run in measurement.runs}))
-    lines.append(f"times in optimizer steps with 95 % intervals from resampling images and samples, losses at t = {losses};")
+    lines.append(
+        f"times in optimizer steps with 95 % intervals from resampling images and samples, losses at t = {losses};"
+    )
     lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
     lines.append("")
@@ -73,15 +75,19 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
 
 def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, float, float]], space: str) -> str:
     """The time of good samples, the best samples before copies and the memorization rate, one line for each run."""
-    lines = [f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} "
-             f"{'at step':>8} {'memorization rate':>24}"]
+    lines = [
+        f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} "
+        f"{'at step':>8} {'memorization rate':>24}"
+    ]
     for quality, (rate, low, high) in zip(qualities, rates, strict=True):
         config = quality.record.config
         time = _with_interval(quality.gen, (quality.low, quality.high))
         shown = "no copies" if math.isnan(rate) else f"{rate:.3f} ({low:.3f} to {high:.3f})"
-        lines.append(f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}"
-                     f"{time:>22} {quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} "
-                     f"{shown:>24}")
+        lines.append(
+            f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}"
+            f"{time:>22} {quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} "
+            f"{shown:>24}"
+        )
     lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps;")
     lines.append("memorization rate: growth of f_mem while training time grows by a factor e")
     return "\n".join(lines)
@@ -92,17 +98,21 @@ def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
     found = []
     for record in records:
         metrics = metrics_of(record, int(record.steps[-1]), space)
-        found.append({
-            "key": record.key,
-            "step": int(record.steps[-1]),
-            "f_mem": {f"1/{1 / threshold:.0f}": record.memorized(threshold)[-1].tolist()
-                      for threshold in sorted((THRESHOLD, *OTHER_THRESHOLDS), reverse=True)},
-            "copy_score": metrics.copy_score(),
-            "copy_score_held_out": metrics.copy_score_held_out(),
-            "distances": metrics.distances,
-            "real": metrics.real,
-            "kl": kl_to_truth(record, int(record.steps[-1])),
-        })
+        found.append(
+            {
+                "key": record.key,
+                "step": int(record.steps[-1]),
+                "f_mem": {
+                    f"1/{1 / threshold:.0f}": record.memorized(threshold)[-1].tolist()
+                    for threshold in sorted((THRESHOLD, *OTHER_THRESHOLDS), reverse=True)
+                },
+                "copy_score": metrics.copy_score(),
+                "copy_score_held_out": metrics.copy_score_held_out(),
+                "distances": metrics.distances,
+                "real": metrics.real,
+                "kl": kl_to_truth(record, int(record.steps[-1])),
+            }
+        )
     return found
 
 
@@ -113,12 +123,15 @@ def endings_table(records: Sequence[RunRecord], ends: Sequence[dict], space: str
     lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} {fractions} {'copy score':>10} {'held out':>8} {distances}"]
     for record, end in zip(records, ends, strict=True):
         c = record.config
-        fractions = " ".join(f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}"
-                             for value, low, high in end["f_mem"].values())
+        fractions = " ".join(
+            f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}" for value, low, high in end["f_mem"].values()
+        )
         distances = " ".join(f"{f'{value:.4f} +- {error:.4f}':>18}" for value, error in end["distances"].values())
         kl = "" if end["kl"] is None else f"  KL to the truth {end['kl'][0]:.3f} +- {end['kl'][1]:.3f}"
-        lines.append(f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
-                     f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}")
+        lines.append(
+            f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
+            f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}"
+        )
     lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space")
     lines.append(f"{space}; held out: to equally many held-out images, which no model can copy.")
     lines.append("swd, fid: distances in that space to equally many training and held-out images.")
@@ -132,16 +145,19 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
         width = max(len(row.claimed) for row in rows)
         second = max(len(row.quantity) for row in rows)
         lines.append(f"data: {data}; distances in the feature space {space}")
-        lines.append(f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  "
-                     "verdict")
+        lines.append(
+            f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  verdict"
+        )
         for row in rows:
             known = not math.isnan(row.value)
             value = f"{row.value:6.2f}" if known else f"{'-':>6}"
             interval = _ends(row.low, row.high) if known else "-"
             censored = f" ({row.censored} censored)" if row.censored else ""
             note = f": {row.note}" if row.note else ""
-            lines.append(f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} "
-                         f"{row.runs:>4}  {row.verdict}{censored}{note}")
+            lines.append(
+                f"{row.claim}  {row.claimed:<{width}}  {row.quantity:<{second}}  {value}  {interval:<18} "
+                f"{row.runs:>4}  {row.verdict}{censored}{note}"
+            )
         lines.append("")
     lines.append("[B] arXiv 2505.17638, [F] 2505.16959, [W] 2605.06077.")
     lines.append("undecided: the interval holds the claim and much else.")
@@ -149,9 +165,13 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
 
 
 def as_json(
-    measurement: Measurement, intervals: Sequence[Intervals], qualities: Sequence["Quality"] = (),
-    rates: Sequence[tuple[float, float, float]] = (), ends: Sequence[dict] = (),
-    findings: dict[str, list["Finding"]] | None = None, space: str | None = None,
+    measurement: Measurement,
+    intervals: Sequence[Intervals],
+    qualities: Sequence["Quality"] = (),
+    rates: Sequence[tuple[float, float, float]] = (),
+    ends: Sequence[dict] = (),
+    findings: dict[str, list["Finding"]] | None = None,
+    space: str | None = None,
 ) -> str:
     """The measurement for programs; an unbounded or unknown number is null."""
     result = {

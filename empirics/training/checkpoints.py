@@ -37,7 +37,8 @@ def save(directory: Path, key: str, step: int, elapsed: float, network, optimize
 
 
 def restore(directory: Path, key: str, network, optimizer, average=None, stopper=None) -> tuple[int, float]:
-    """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is none."""
+    """Load the newest undamaged checkpoint of this run; returns its step and elapsed seconds, (0, 0.0) if there is
+    none."""
     for path in reversed(visible(directory, "*.safetensors")):
         try:
             arrays, facts = store.load(path)

@@ -1,4 +1,4 @@
-"""What is refused before the first of many runs: values, data that are not there or too few, networks that do not fit."""
+"""What is refused before the first of many runs: values, data that are not there or too few, networks too small."""
 
 import os
 from collections.abc import Sequence
@@ -30,8 +30,10 @@ def one_process() -> None:
     """Raise InputError in a process that a launcher as torchrun made one of several."""
     processes = os.environ.get("WORLD_SIZE", "1")
     if processes not in ("", "1"):
-        raise InputError(f"a run must have one process, but {processes} were started together (WORLD_SIZE, as torchrun "
-                         "sets it); genmem sweep trains many runs at a time, without a launcher")
+        raise InputError(
+            f"a run must have one process, but {processes} were started together (WORLD_SIZE, as torchrun "
+            "sets it); genmem sweep trains many runs at a time, without a launcher"
+        )
 
 
 def _check_group(configs: Sequence[TrainConfig], recorded: Path | None) -> None:

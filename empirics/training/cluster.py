@@ -17,7 +17,8 @@ _WORKERS = 2
 def workers_for(workers: int | None, runs: int, device: str | None = None) -> int:
     """How many processes of this machine train `runs` runs: as asked, but no more than there are runs.
 
-    None: two, or one for each GPU that `device` allows, if there is one. Raises InputError if `workers` is no number of processes.
+    None: two, or one for each GPU that `device` allows, if there is one. Raises InputError if `workers` is no number of
+    processes.
     """
     if workers is None:
         workers = gpus(device) or _WORKERS
@@ -50,8 +51,10 @@ def connected(scheduler: str | None, workers: int) -> Iterator:
         try:
             client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise InputError("scheduler must be the address of a running Dask scheduler, as tcp://host:8786, but "
-                             f"{scheduler!r} was given: {error}") from None
+            raise InputError(
+                "scheduler must be the address of a running Dask scheduler, as tcp://host:8786, but "
+                f"{scheduler!r} was given: {error}"
+            ) from None
         with client:
             yield client
         return
@@ -88,7 +91,7 @@ def dask_setup(worker) -> None:
 
 
 def choose_gpu(worker) -> None:
-    """In a thread of a worker of this machine: its share of the GPUs. Workers of other machines see the one they use."""
+    """In a thread of a worker of this machine: its share of the GPUs. Workers elsewhere see the one they use."""
     import torch
 
     # Workers of this machine are numbered; others have an address or a name of their own.

@@ -38,15 +38,19 @@ class Cost:
 
     def slower(self, factor: float) -> "Cost":
         """The cost where all takes that many times longer."""
-        return dataclasses.replace(self, training_seconds=factor * self.training_seconds,
-                                   milestone_seconds=factor * self.milestone_seconds)
+        return dataclasses.replace(
+            self, training_seconds=factor * self.training_seconds, milestone_seconds=factor * self.milestone_seconds
+        )
 
     def after(self, step: int, config: TrainConfig) -> "Cost":
         """The cost of what is left of a run after `step` steps; its disk is counted as a whole."""
         planned = config.milestone_steps()
         left = sum(milestone > step for milestone in planned) / len(planned) if step else 1
-        return dataclasses.replace(self, training_seconds=(1 - step / config.steps) * self.training_seconds,
-                                   milestone_seconds=left * self.milestone_seconds)
+        return dataclasses.replace(
+            self,
+            training_seconds=(1 - step / config.steps) * self.training_seconds,
+            milestone_seconds=left * self.milestone_seconds,
+        )
 
 
 def costs(configs: Sequence[TrainConfig], device: str | None = None, threads: int = 1) -> list[Cost]:
@@ -54,8 +58,8 @@ def costs(configs: Sequence[TrainConfig], device: str | None = None, threads: in
 
     device, threads: as those of `train`, of which a worker of a sweep uses one.
 
-    A step on a batch of B images is taken to last a + b B, where a and b are measured with blank images under noise. Time
-    is that of the steps and of the milestones, which generate images and compute losses.
+    A step on a batch of B images is taken to last a + b B, where a and b are measured with blank images under noise.
+    Time is that of the steps and of the milestones, which generate images and compute losses.
     """
     import torch
 
@@ -74,9 +78,28 @@ def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
     shape, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
     fixed, per_image, parameters = _step_seconds(
         # What neither a step's time nor the network's size depends on.
-        dataclasses.replace(config, n=2, seed=0, half="all", balanced=False, center=False, classes=(), range="symmetric", learning_rate=1e-3, warmup=0,
-                            momentum=0.5, copies=0, batch_size=1, steps=10**9, milestones=2, first_milestone=1),
-        shape, config.batch_size, device, threads,
+        dataclasses.replace(
+            config,
+            n=2,
+            seed=0,
+            half="all",
+            balanced=False,
+            center=False,
+            classes=(),
+            range="symmetric",
+            learning_rate=1e-3,
+            warmup=0,
+            momentum=0.5,
+            copies=0,
+            batch_size=1,
+            steps=10**9,
+            milestones=2,
+            first_milestone=1,
+        ),
+        shape,
+        config.batch_size,
+        device,
+        threads,
     )
     milestones = len(config.milestone_steps())
     losses = (config.n + min(config.test_images, held_out)) * config.loss_draws * (len(config.loss_times) + 1)
@@ -84,7 +107,8 @@ def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
     calls = images / _FORWARD_BATCH + config.sampling_steps
     pixels = math.prod(shape)
     numbers = (config.n + min(config.test_images, held_out)) * (len(config.loss_times) + 1) + 4 * config.samples
-    # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best weights.
+    # The two checkpoints that are kept, and the one being written: weights and moments, maybe averages, the best
+    # weights.
     copies = 1 + (2 if config.optimizer == "adam" else bool(config.momentum)) + bool(config.ema) + bool(config.stop)
     return Cost(
         training_seconds=config.steps * (fixed + per_image * config.batch_size),

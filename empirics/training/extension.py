@@ -63,8 +63,13 @@ def _shorter(config: TrainConfig, directory: Path, digest: str | None) -> list[r
         except InputError:
             continue
         same = dataclasses.replace(record.config, steps=config.steps).key == config.key
-        if (same and record.config.steps < config.steps and record.status != "diverged"
-                and digest in (None, record.facts.get("data_digest", digest)) and _checkpoints(record)):
+        if (
+            same
+            and record.config.steps < config.steps
+            and record.status != "diverged"
+            and digest in (None, record.facts.get("data_digest", digest))
+            and _checkpoints(record)
+        ):
             found.append(record)
     return sorted(found, key=lambda record: int(_checkpoints(record)[-1].stem), reverse=True)
 

@@ -33,8 +33,11 @@ class Grid:
         if finite("steps_per_image", self.steps_per_image) < 0:
             raise InputError(f"steps_per_image must be at least 0, but {self.steps_per_image!r} was given")
         axes = {
-            "n": self.ns, "width": self.widths, "batch_size": self.batch_sizes,
-            "learning_rate": self.learning_rates, "seed": self.seeds,
+            "n": self.ns,
+            "width": self.widths,
+            "batch_size": self.batch_sizes,
+            "learning_rate": self.learning_rates,
+            "seed": self.seeds,
         }
         axes = {name: values or (getattr(base, name),) for name, values in axes.items()}
         configs = []

@@ -55,7 +55,8 @@ def train(
         config: of the run.
         directory: of the record; made if needed.
         on_step: called with the number of completed steps after each of them, and once at the start.
-        threads: of the arithmetic; as many as torch uses in this process if None. On the CPU the last bits depend on it.
+        threads: of the arithmetic; as many as torch uses in this process if None. On the CPU the last bits depend on
+            it.
         device: cpu, cuda, mps, or auto, which None is too: the best that this machine has. No part of the key.
         watchers: told of losses and milestones too, without waiting for the device at each step (see watching.py).
 
@@ -85,8 +86,10 @@ def train(
             if record.status != "running":
                 return record
             if record.facts.get("data_digest", digest) != digest:
-                raise InputError(f"data must be what it was when the run in {directory} began, but the images of "
-                                 f"{config.data!r} have changed")
+                raise InputError(
+                    f"data must be what it was when the run in {directory} began, but the images of "
+                    f"{config.data!r} have changed"
+                )
             carried = {name: record.facts[name] for name in ("continued",) if name in record.facts}
         else:
             carried = continue_shorter(config, directory, digest)
@@ -101,7 +104,12 @@ def train(
 
 
 def _train(
-    config: TrainConfig, directory: Path, images: np.ndarray, data: datasets.Dataset, facts: dict, device,
+    config: TrainConfig,
+    directory: Path,
+    images: np.ndarray,
+    data: datasets.Dataset,
+    facts: dict,
+    device,
     watchers: Sequence[Watcher],
 ) -> None:
     import torch

@@ -1,8 +1,9 @@
-"""Freed memory stays with the process that trains, so that the next optimizer step need not ask the kernel for it again.
+"""Freed memory stays with the process that trains, so that the next optimizer step need not ask the kernel for it
+again.
 
-A training step frees and takes the same buffers over and over. Where glibc gives them back in between, each page of them
-is cleared and mapped anew: with the threshold of 64 KiB that Dask sets for its workers, 19 000 page faults a step in
-place of 20 (U-Net, W = 16, B = 64, 8x8 colour images), and 1.6 times the time.
+A training step frees and takes the same buffers over and over. Where glibc gives them back in between, each page of
+them is cleared and mapped anew: with the threshold of 64 KiB that Dask sets for its workers, 19 000 page faults a step
+in place of 20 (U-Net, W = 16, B = 64, 8x8 colour images), and 1.6 times the time.
 """
 
 import ctypes

@@ -15,8 +15,10 @@ def plan_table(configs: Sequence[TrainConfig], costs: Sequence[Cost], workers: i
     groups = {}
     for config, cost in zip(configs, costs, strict=True):
         groups.setdefault(dataclasses.replace(config, seed=0, half="all"), []).append(cost)
-    lines = [f"{'runs':>4} {'data':<10} {'network':<8} {'parameters':>10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} "
-             f"{'steps':>9} {'time each':>10} {'milestones':>10} {'disk each':>10}"]
+    lines = [
+        f"{'runs':>4} {'data':<10} {'network':<8} {'parameters':>10} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} "
+        f"{'steps':>9} {'time each':>10} {'milestones':>10} {'disk each':>10}"
+    ]
     for config, members in groups.items():
         cost = members[0]
         lines.append(
@@ -26,9 +28,11 @@ def plan_table(configs: Sequence[TrainConfig], costs: Sequence[Cost], workers: i
         )
     total = sum(cost.seconds for cost in costs)
     share = sum(cost.milestone_seconds for cost in costs) / total if total else 0.0
-    lines.append(f"{len(configs)} runs: about {duration(makespan(costs, workers))} with {workers} at a time, "
-                 f"{share:.0%} of it at milestones, "
-                 f"at most {_size(sum(cost.bytes for cost in costs))} of disk")
+    lines.append(
+        f"{len(configs)} runs: about {duration(makespan(costs, workers))} with {workers} at a time, "
+        f"{share:.0%} of it at milestones, "
+        f"at most {_size(sum(cost.bytes for cost in costs))} of disk"
+    )
     return "\n".join(lines)
 
 

@@ -9,13 +9,23 @@ from typing import Literal
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.training.grids import Grid
 
-Preset = Literal["bonnaire-celeba-like", "marion-wu-cifar10", "favero-cifar10", "gmm", "digits-cpu", "patches-cpu", "cifar10-cpu"]
+Preset = Literal[
+    "bonnaire-celeba-like", "marion-wu-cifar10", "favero-cifar10", "gmm", "digits-cpu", "patches-cpu", "cifar10-cpu"
+]
 
 # The smallest U-Net and the shortest runs on which all times show within minutes on two cores. Runs last 25 n steps,
 # so that each sees its training images equally often; the largest n has one seed, as it takes half of the time.
 _DIGITS = TrainConfig(
-    data="digits", width=16, levels=2, blocks=1, learning_rate=2e-3, batch_size=64,
-    first_milestone=20, test_images=256, samples=128, sampling_steps=20,
+    data="digits",
+    width=16,
+    levels=2,
+    blocks=1,
+    learning_rate=2e-3,
+    batch_size=64,
+    first_milestone=20,
+    test_images=256,
+    samples=128,
+    sampling_steps=20,
 )
 DIGITS_DEMO = [
     dataclasses.replace(_DIGITS, n=n, seed=seed, steps=25 * n, milestones=milestones)
@@ -45,9 +55,7 @@ def _digits_cpu() -> list[TrainConfig]:
         for size, steps in ((16, 3200), (32, 1792), (128, 576))
     ]
     by_rate = Grid(learning_rates=(1e-3, 4e-3), steps_per_image=14).configs(middle)
-    full_batch = [
-        dataclasses.replace(base, n=n, batch_size=n, steps=steps) for n, steps in ((32, 800), (128, 1280))
-    ]
+    full_batch = [dataclasses.replace(base, n=n, batch_size=n, steps=steps) for n, steps in ((32, 800), (128, 1280))]
     halves = _halves(dataclasses.replace(middle, steps=14 * 64))
     return [*by_width, *by_batch, *by_rate, *full_batch, *halves, *_until_copies(base)]
 
@@ -62,7 +70,8 @@ def _until_copies(base: TrainConfig) -> list[TrainConfig]:
         for config in Grid(sizes, (width,), seeds=(2, 3), steps_per_image=per_image).configs(base)
     ]
     by_batch = [
-        dataclasses.replace(middle, batch_size=size, steps=steps) for size, steps in ((16, 6144), (32, 4096), (128, 1408))
+        dataclasses.replace(middle, batch_size=size, steps=steps)
+        for size, steps in ((16, 6144), (32, 4096), (128, 1408))
     ]
     return [*by_size, *by_batch, *Grid(learning_rates=(1e-3, 4e-3), steps_per_image=32).configs(middle)]
 
@@ -70,11 +79,23 @@ def _until_copies(base: TrainConfig) -> list[TrainConfig]:
 def _patches_cpu() -> list[TrainConfig]:
     """Colour crops of photographs at three n: 20 minutes on two cores.
 
-    Images of 3072 numbers are memorized much later than digits: so few of them that their losses part within 500 n steps.
+    Images of 3072 numbers are memorized much later than digits: so few of them that their losses part within 500 n
+    steps.
     """
     base = TrainConfig(
-        data="patches", width=16, levels=3, blocks=1, learning_rate=2e-3, batch_size=8, milestones=12,
-        first_milestone=20, loss_times=(0.01, 0.1), loss_draws=2, test_images=64, samples=64, sampling_steps=20,
+        data="patches",
+        width=16,
+        levels=3,
+        blocks=1,
+        learning_rate=2e-3,
+        batch_size=8,
+        milestones=12,
+        first_milestone=20,
+        loss_times=(0.01, 0.1),
+        loss_draws=2,
+        test_images=64,
+        samples=64,
+        sampling_steps=20,
     )
     return Grid(ns=(4, 8, 16), steps_per_image=500).configs(base)
 
@@ -86,8 +107,18 @@ def _cifar10_cpu() -> list[TrainConfig]:
     t = 0.1 rises late), or 20 000 steps where none are.
     """
     base = TrainConfig(
-        data="cifar10", pixels=8, levels=2, blocks=1, learning_rate=2e-3, batch_size=64, milestones=32, first_milestone=20,
-        loss_draws=3, test_images=512, samples=512, sampling_steps=20,
+        data="cifar10",
+        pixels=8,
+        levels=2,
+        blocks=1,
+        learning_rate=2e-3,
+        batch_size=64,
+        milestones=32,
+        first_milestone=20,
+        loss_draws=3,
+        test_images=512,
+        samples=512,
+        sampling_steps=20,
     )
 
     def runs(width: int, steps: dict[int, int], seed: int = 0) -> list[TrainConfig]:
@@ -105,8 +136,10 @@ def _cifar10_cpu() -> list[TrainConfig]:
         *runs(16, {512: 14_000}),
         *runs(16, middle, seed=1),
         *runs(32, wide, seed=2),
-        pair[0], dataclasses.replace(pair[1], seed=1),
-        dataclasses.replace(one, batch_size=16, steps=25_000), dataclasses.replace(one, batch_size=256, steps=1700),
+        pair[0],
+        dataclasses.replace(pair[1], seed=1),
+        dataclasses.replace(one, batch_size=16, steps=25_000),
+        dataclasses.replace(one, batch_size=256, steps=1700),
         *runs(32, {1024: 24_000}),
         *runs(16, {1024: 24_000}),
         *runs(4, {64: 20_000, 256: 20_000}),
@@ -122,8 +155,16 @@ def _cifar10_cpu() -> list[TrainConfig]:
 def _bonnaire() -> list[TrainConfig]:
     """n at W = 32 and W at n = 1024, by SGD as published; the same n by Adam (arXiv:2505.17638, section 3)."""
     base = TrainConfig(
-        data="folder:celeba", center=True, width=32, optimizer="sgd", learning_rate=0.01, momentum=0.95,
-        first_milestone=1000, test_images=2048, samples=10_000, sampling_steps=200,
+        data="folder:celeba",
+        center=True,
+        width=32,
+        optimizer="sgd",
+        learning_rate=0.01,
+        momentum=0.95,
+        first_milestone=1000,
+        test_images=2048,
+        samples=10_000,
+        sampling_steps=200,
     )
     # Copies appear at about 300 n steps at W = 32, and later by 32/W in narrower networks.
     sizes = [2**k for k in range(7, 16)]
@@ -145,8 +186,16 @@ def _bonnaire_run(base: TrainConfig, n: int, width: int) -> TrainConfig:
 def _marion_wu() -> list[TrainConfig]:
     """N, B, learning rate and W around one run (arXiv:2605.06077); all at the same normalised number of steps."""
     base = TrainConfig(
-        data="cifar10", n=2048, width=128, batch_size=128, learning_rate=1e-4, first_milestone=500,
-        test_images=2048, samples=2_000, sampling_steps=100, precision="bf16",
+        data="cifar10",
+        n=2048,
+        width=128,
+        batch_size=128,
+        learning_rate=1e-4,
+        first_milestone=500,
+        test_images=2048,
+        samples=2_000,
+        sampling_steps=100,
+        precision="bf16",
     )
     points = [
         *Grid(ns=(2048, 4096, 8192, 16384)).configs(base),
@@ -163,8 +212,15 @@ def _marion_wu() -> list[TrainConfig]:
 def _favero() -> list[TrainConfig]:
     """Pairs of models on disjoint halves of CIFAR-10, at four sizes (arXiv:2505.16959, section 3)."""
     base = TrainConfig(
-        data="cifar10", width=128, batch_size=128, learning_rate=1e-4, first_milestone=500, test_images=2048,
-        samples=2_000, sampling_steps=100, precision="bf16",
+        data="cifar10",
+        width=128,
+        batch_size=128,
+        learning_rate=1e-4,
+        first_milestone=500,
+        test_images=2048,
+        samples=2_000,
+        sampling_steps=100,
+        precision="bf16",
     )
     sizes = Grid(ns=(2048, 4096, 8192, 16384), steps_per_image=100)
     return [run for config in sizes.configs(base) for run in _halves(config)]
@@ -173,8 +229,18 @@ def _favero() -> list[TrainConfig]:
 def _gmm() -> list[TrainConfig]:
     """n by the residual MLP in eight dimensions, three seeds (arXiv:2505.17638, appendix on Gaussian mixtures)."""
     base = TrainConfig(
-        data="gmm", network="mlp", width=128, blocks=3, optimizer="sgd", learning_rate=0.01, momentum=0.95,
-        first_milestone=100, milestones=30, test_images=2048, samples=2_000, sampling_steps=100,
+        data="gmm",
+        network="mlp",
+        width=128,
+        blocks=3,
+        optimizer="sgd",
+        learning_rate=0.01,
+        momentum=0.95,
+        first_milestone=100,
+        milestones=30,
+        test_images=2048,
+        samples=2_000,
+        sampling_steps=100,
     )
     return [
         dataclasses.replace(base, n=n, seed=seed, batch_size=min(n, 512), steps=max(100_000, 200 * n))

@@ -75,8 +75,13 @@ class Progress(Watcher):
         self._shown = now
         words = ([] if self._loss is None else [f"loss {float(self._loss):.4f}"]) + ([note] if note else [])
         if self._bar.disable:
-            line = ", ".join([f"step {step} of {self._steps}", *words,
-                              time_left(now - self._begun, step - self._first, self._steps - step)])
+            line = ", ".join(
+                [
+                    f"step {step} of {self._steps}",
+                    *words,
+                    time_left(now - self._begun, step - self._first, self._steps - step),
+                ]
+            )
             print(f"{self._title}: {line}", file=sys.stderr, flush=True)
         else:
             self._bar.set_postfix_str(", ".join(words), refresh=False)

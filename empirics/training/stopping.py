@@ -184,8 +184,10 @@ class StopBeforeMemorization:
         import torch
 
         if images.shape[1:] != held_out.shape[1:] or len(images) < 2 or not len(held_out):
-            raise InputError("images and held_out must be tensors (n, C, H, W) of images of one shape, two and one at "
-                             f"least, but shapes {tuple(images.shape)} and {tuple(held_out.shape)} were given")
+            raise InputError(
+                "images and held_out must be tensors (n, C, H, W) of images of one shape, two and one at "
+                f"least, but shapes {tuple(images.shape)} and {tuple(held_out.shape)} were given"
+            )
         if not 0 <= finite("risk", risk) < 1:
             raise InputError(f"risk must be at least 0 and below 1, but {risk!r} was given")
         if not finite("spacing", spacing) > 1:
@@ -213,8 +215,13 @@ class StopBeforeMemorization:
         if not self.checks:
             raise InputError("the outcome must be asked for after a check, and there was none")
         best = self._best()
-        return Outcome(self.reason or "end", self.checks[-1].step, best and best.step, tuple(self.checks),
-                       self._seconds / (time.monotonic() - self._made))
+        return Outcome(
+            self.reason or "end",
+            self.checks[-1].step,
+            best and best.step,
+            tuple(self.checks),
+            self._seconds / (time.monotonic() - self._made),
+        )
 
     def after_step(self, step: int, network) -> bool:
         """Look at the network if a check is due; True if training is to stop.
@@ -272,8 +279,10 @@ class StopBeforeMemorization:
         """The checks and the best weights: with them a resumed run decides as an uninterrupted one."""
         from safetensors.torch import load_file
 
-        return {"checks": [dataclasses.astuple(check) for check in self.checks],
-                "best": load_file(self.best) if self._best() else {}}
+        return {
+            "checks": [dataclasses.astuple(check) for check in self.checks],
+            "best": load_file(self.best) if self._best() else {},
+        }
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a `state_dict`; the file of the best weights becomes what it was then."""
@@ -296,8 +305,9 @@ class StopBeforeMemorization:
             with written_whole(self.best) as part:
                 part.write_bytes(save(tensors, metadata={"step": str(step)}))
         except OSError as error:
-            raise InputError(f"best must be a file that can be written, but '{self.best}' cannot be: "
-                             f"{error.strerror}") from None
+            raise InputError(
+                f"best must be a file that can be written, but '{self.best}' cannot be: {error.strerror}"
+            ) from None
 
     def _loss(self, network, images):
         from genmem.empirics.training.milestones import losses

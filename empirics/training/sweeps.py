@@ -85,8 +85,10 @@ def sweep(
                 client.submit(_check, waiting, root, device, pure=False).result()
             failures = _submit_and_wait(client, waiting, root, title, device)
     if failures:
-        raise SweepError(f"{len(failures)} of {len(configs)} runs failed: "
-                         + "; ".join(f"{key}: {reason}" for key, reason in failures.items()))
+        raise SweepError(
+            f"{len(failures)} of {len(configs)} runs failed: "
+            + "; ".join(f"{key}: {reason}" for key, reason in failures.items())
+        )
     return [runs.load(root / config.key) for config in configs]
 
 
@@ -152,8 +154,10 @@ def _submit_and_wait(
             for key in [key for key in waiting if futures[key].status != "pending"]:
                 future, config = futures[key], waiting.pop(key)
                 if future.status not in ("finished", "error"):
-                    raise SweepError(f"the scheduler {client.scheduler.address} was lost and {len(waiting) + 1} runs "
-                                     "are not finished; the same command goes on where they stopped")
+                    raise SweepError(
+                        f"the scheduler {client.scheduler.address} was lost and {len(waiting) + 1} runs "
+                        "are not finished; the same command goes on where they stopped"
+                    )
                 if future.status == "error":
                     failures[key] = _reason(future.exception())
                 elif not ended(root / key):
@@ -208,9 +212,12 @@ class _Bars:
             taken = done - sum(tuple(self._first.values()))
             losses = sorted(self._losses.values())
             between = [f"loss {losses[0]:.4f}" + (f" to {losses[-1]:.4f}" if len(losses) > 1 else "")] if losses else []
-            words = [f"step {done} of {self._all.total}", *between,
-                     f"{self._ended} of {len(self._length)} runs ended",
-                     time_left(now - self._begun, taken, self._all.total - done)]
+            words = [
+                f"step {done} of {self._all.total}",
+                *between,
+                f"{self._ended} of {len(self._length)} runs ended",
+                time_left(now - self._begun, taken, self._all.total - done),
+            ]
             print(f"{self._title}: {', '.join(words)}", file=sys.stderr, flush=True)
 
     def end(self, config: TrainConfig, outcome: str) -> None:
@@ -255,8 +262,10 @@ class _Reports(Watcher):
 
 def label(config: TrainConfig) -> str:
     """What tells a run from the others of a sweep, in few words."""
-    return (f"n = {config.n}, W = {config.width}, B = {config.batch_size}, learning rate {config.learning_rate:g}, "
-            f"seed {config.seed}")
+    return (
+        f"n = {config.n}, W = {config.width}, B = {config.batch_size}, learning rate {config.learning_rate:g}, "
+        f"seed {config.seed}"
+    )
 
 
 def _reason(error: BaseException) -> str:

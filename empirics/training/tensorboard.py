@@ -26,8 +26,10 @@ class TensorBoard(Watcher):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError("tensorboard must be left out where the package tensorboard is not installed (pip install "
-                             f"tensorboard), but '{folder}' was given") from None
+            raise InputError(
+                "tensorboard must be left out where the package tensorboard is not installed (pip install "
+                f"tensorboard), but '{folder}' was given"
+            ) from None
         self._new, self._config, self._folder = SummaryWriter, config, Path(folder) / config.key
         self._writer = None
         self._written = -float("inf")
@@ -37,8 +39,9 @@ class TensorBoard(Watcher):
         try:
             self._writer = self._new(str(self._folder), purge_step=step + 1)
         except OSError as error:
-            raise InputError(f"tensorboard must be a folder that can be written, but '{self._folder}' cannot be: "
-                             f"{error.strerror}") from None
+            raise InputError(
+                f"tensorboard must be a folder that can be written, but '{self._folder}' cannot be: {error.strerror}"
+            ) from None
 
     def after_step(self, step: int, loss) -> None:
         if time.monotonic() - self._written > _LOSS_SECONDS:

@@ -22,7 +22,8 @@ COVARIANCES = ("isotropic", "two atoms", "power law", "of a data set")
 
 @lru_cache(maxsize=64)
 def covariance(kind: str, ratio: float = 1.0, alpha: float = 1.0, data: str = "digits") -> Spectrum:
-    """The spectrum of one of COVARIANCES: mean one, or that of a named data set's images (genmem.empirics.data.datasets).
+    """The spectrum of one of COVARIANCES: mean one, or that of a named data set's images
+    (genmem.empirics.data.datasets).
 
     ratio: of the two atoms' eigenvalues, equal weights. alpha: of the power law lambda_k ~ k^-alpha, k = 1 ... 1000.
     Raises InputError for an unknown kind or data set.

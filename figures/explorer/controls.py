@@ -82,7 +82,14 @@ def _slider(name: str, title: str, low: float, high: float, step: float) -> Slid
     if name == "copies":
         text = f"return tick > {_MOST_COPIES} ? '∞' : Math.pow(2, tick).toFixed(0)"
     return Slider(
-        name=name, title=title, start=low, end=high, step=step, value=low, format=CustomJSTickFormatter(code=text), **_WIDE
+        name=name,
+        title=title,
+        start=low,
+        end=high,
+        step=step,
+        value=low,
+        format=CustomJSTickFormatter(code=text),
+        **_WIDE,
     )
 
 

@@ -29,7 +29,8 @@ TEMPLATE = Template("""
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <style>
-  body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; margin: 0 auto; padding: .8rem 1rem; max-width: 1260px; }
+  body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; margin: 0 auto;
+         padding: .8rem 1rem; max-width: 1260px; }
   h1 { font-size: 1.25rem; margin: 0 0 .6rem; }
   h2 { font-size: .95rem; margin: 0; }
   main { display: grid; gap: .8rem 1.2rem; grid-template-columns: 15rem minmax(0, 1fr) minmax(0, 1fr); }
@@ -58,7 +59,8 @@ TEMPLATE = Template("""
       {% for name, colour in phases %}<span><i style="background:{{ colour }}"></i>{{ name }}</span>{% endfor %}
       <span>lines: τ<sub>mem</sub></span><span>☆ this network</span>
       {% if runs %}<span>measured:</span>
-      {% for name, colour in measured %}<span><i class="dot" style="background:{{ colour }}"></i>{{ name }}</span>{% endfor %}
+      {% for name, colour in measured %}
+      <span><i class="dot" style="background:{{ colour }}"></i>{{ name }}</span>{% endfor %}
       {% endif %}
     </div>{{ embed(roots.regimes) }}</div>
   <div><h2>Distance to the true score</h2><div class="keys">mean squared error per dimension</div>
@@ -100,7 +102,10 @@ class Page:
         document.template_variables.update(
             phases=[(name.replace("_", " "), COLOURS[name]) for name in PHASES[1:]], runs=bool(runs), **LOSS_COLOURS,
             mem=VERMILION, gen=GREEN,
-            measured=[*((name, STRONG[name]) for name in ("underfit", "generalization", "memorization")), ("ended before", ENDED)],
+            measured=[
+                *((name, STRONG[name]) for name in ("underfit", "generalization", "memorization")),
+                ("ended before", ENDED),
+            ],
         )  # fmt: skip
         self._worker = LatestRequest(self._answer, self._refine)
         self._worker.start()

@@ -27,12 +27,16 @@ _DEPTH = 9.0
 
 
 class TimeMarks:
-    """tau_gen, tau_gap, tau_mem and the training time as vertical lines in a plot, and the window between them shaded."""
+    """tau_gen, tau_gap, tau_mem and the training time as vertical lines in a plot, the window between them shaded."""
 
     def __init__(self, plot: figure, named: bool):
-        self._window = BoxAnnotation(left=1, right=2, fill_color=GREEN, fill_alpha=0.13, line_color=None, level="underlay")
+        self._window = BoxAnnotation(
+            left=1, right=2, fill_color=GREEN, fill_alpha=0.13, line_color=None, level="underlay"
+        )
         self._lines = {
-            kind: Span(dimension="height", location=1, line_color=TIME_COLOURS[kind], line_dash="dashed", line_width=1.5)
+            kind: Span(
+                dimension="height", location=1, line_color=TIME_COLOURS[kind], line_dash="dashed", line_width=1.5
+            )
             for kind in EVENTS
         }
         self._now = Span(dimension="height", location=1, line_color=BLACK, line_width=1)
@@ -141,7 +145,9 @@ class SpectrumPlot:
         }
         for line, location in zip(self._limits, spectrum.limits, strict=True):
             line.update(visible=location > 0, location=max(location, 1e-30))
-        places = [x for bulk, _ in spectrum.bulks for x in (bulk[0], bulk[-1])] + [x for x, _ in spectrum.atoms if x > 0]
+        places = [x for bulk, _ in spectrum.bulks for x in (bulk[0], bulk[-1])] + [
+            x for x, _ in spectrum.atoms if x > 0
+        ]
         self.figure.x_range.update(start=float(min(places)) / 2, end=float(max(places)) * 2)
         self.figure.y_range.update(start=bottom, end=4 * top)
 
@@ -163,7 +169,14 @@ class RegimesPlot:
         self._network = ColumnDataSource({"x": [], "y": []}, name="network")
         self._seen = ColumnDataSource({"x": [], "y": [], "colour": []}, name="measured regimes")
         self.figure.image(
-            "phase", x=low, y=low, dw=high - low, dh=high - low, source=self._phases, color_mapper=colours, level="image"
+            "phase",
+            x=low,
+            y=low,
+            dw=high - low,
+            dh=high - low,
+            source=self._phases,
+            color_mapper=colours,
+            level="image",
         )
         self.figure.multi_line("x", "y", source=self._lines, color=BLACK, line_width=1)
         self.figure.text(

@@ -92,8 +92,9 @@ class RefinedRegimes:
 class RegimesAtTime:
     """The regimes at one training time, as far as they are computed.
 
-    phase: (PIXELS, PIXELS) codes into genmem.theory.phases.PHASES over psi_p and psi_n, -1 where nothing is known. contours:
-    lines of constant tau_mem: its decimal exponent, psi_n and psi_p along the line. points, finished: see Regimes.
+    phase: (PIXELS, PIXELS) codes into genmem.theory.phases.PHASES over psi_p and psi_n, -1 where nothing is known.
+    contours: lines of constant tau_mem: its decimal exponent, psi_n and psi_p along the line. points, finished: see
+    Regimes.
     """
 
     phase: np.ndarray

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class MeasuredRun:
     """A recorded run, read as the network that `settings` describe.
 
-    setting: what it shares with runs that differ from it in n, seed or which images only (genmem.empirics.analysis.measure).
-    tau, train, test: (K,), its losses. gen, mem: its times in the unit of tau; inf where it ended before.
+    setting: what it shares with runs that differ from it in n, seed or which images only
+    (genmem.empirics.analysis.measure). tau, train, test: (K,), its losses. gen, mem: its times in the unit of tau; inf
+    where it ended before.
     """
 
     key: str
@@ -33,7 +34,7 @@ class MeasuredRun:
     mem: float
 
     def phase(self, tau: float) -> int:
-        """The regime it was in at this training time, a code into genmem.theory.phases.PHASES; -1 if it ended before."""
+        """The regime it was in at this training time, a code into genmem.theory.phases.PHASES; -1: it ended before."""
         if tau > self.tau[-1] and math.isinf(self.mem):
             return -1
         # What a run has not reached it may still reach: unlike the theory, it never tells that it will not.
@@ -42,7 +43,8 @@ class MeasuredRun:
 
 
 def measured(records: Sequence["RunRecord"]) -> list[MeasuredRun]:
-    """The runs on the fitted map of genmem.empirics.analysis.mapping, which reads (n, W, B, eta, steps) as (psi_n, psi_p, tau).
+    """The runs on the fitted map of genmem.empirics.analysis.mapping, which reads (n, W, B, eta, steps) as (psi_n,
+    psi_p, tau).
 
     Losses and times are those at the runs' first diffusion time. Raises InputError for runs that cannot be put on one
     map: other data, or too few times to fit it.

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "Two networks trained on disjoint halves of the data, generating from the same noise. First panel: cosine similarity of "
-    "what they make of the same noise (mean and its 95 % interval) and of different noise (dotted). Second panel: similarity "
-    "of each network's samples to the nearest of its own training images, and to the nearest of equally many held-out "
-    "images, which it cannot copy (dotted). In pixels, around the mean of the held-out images. Networks that have learned "
-    "nothing agree too: both return much of the noise. Shaded: from τ_gen to τ_mem of the losses, means of the pair."
+    "Two networks trained on disjoint halves of the data, generating from the same noise. First panel: cosine "
+    "similarity of what they make of the same noise (mean and its 95 % interval) and of different noise (dotted). "
+    "Second panel: similarity of each network's samples to the nearest of its own training images, and to the nearest "
+    "of equally many held-out images, which it cannot copy (dotted). In pixels, around the mean of the held-out "
+    "images. Networks that have learned nothing agree too: both return much of the noise. Shaded: from τ_gen to τ_mem "
+    "of the losses, means of the pair."
 )
 _DRAWS = 500
 _CONFIG = ("n", "width", "batch_size", "learning_rate", "seed")
@@ -83,10 +84,18 @@ def of_pair(first: "RunRecord", second: "RunRecord") -> "xarray.Dataset":
     times = {name: [getattr(times_of(record), name).value for record in (first, second)] for name in ("gen", "mem")}
     return xarray.Dataset(
         {
-            "agreement": ("milestone", [v.mean() for v in same], {"long_name": "similarity of samples of the same noise"}),
+            "agreement": (
+                "milestone",
+                [v.mean() for v in same],
+                {"long_name": "similarity of samples of the same noise"},
+            ),
             "agreement_low": ("milestone", [low for low, _ in intervals]),
             "agreement_high": ("milestone", [high for _, high in intervals]),
-            "unrelated": ("milestone", unrelated.mean(axis=0), {"long_name": "similarity of samples of different noise"}),
+            "unrelated": (
+                "milestone",
+                unrelated.mean(axis=0),
+                {"long_name": "similarity of samples of different noise"},
+            ),
             "own": (halves, own, {"long_name": "similarity to the nearest own training image"}),
             "held_out": (halves, other, {"long_name": "similarity to the nearest of equally many held-out images"}),
             "step": ("milestone", steps.astype(float), {"units": "optimizer steps"}),
@@ -106,7 +115,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
-    """Draw the agreement, and each model's similarity to its data: below one another or, in two columns, side by side."""
+    """Draw the agreement and each model's similarity to its data: below one another, or side by side in two columns."""
     if width > style.SINGLE:
         figure = style.new(width, 2.7)
         between, within = figure.subplots(1, 2, sharey=True)

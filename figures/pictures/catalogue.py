@@ -93,9 +93,7 @@ def make(
     return written
 
 
-def _made_of_first(
-    name: str, problem: Problem, sets: Sequence[Sequence["RunRecord"]], out: Path
-) -> list[Path]:
+def _made_of_first(name: str, problem: Problem, sets: Sequence[Sequence["RunRecord"]], out: Path) -> list[Path]:
     if isinstance(FIGURES[name], Theory) or not sets:
         return made(name, problem, None, out)
     for records in sets[:-1]:
@@ -105,7 +103,8 @@ def _made_of_first(
 
 
 def made(name: str, problem: Problem, records: Sequence["RunRecord"] | None, out: Path) -> list[Path]:
-    """Make NAME.nc, NAME.pdf and .png (one column), NAME-double.pdf and .png (two columns) in `out`; return their paths.
+    """Make NAME.nc, NAME.pdf and .png (one column), NAME-double.pdf and .png (two columns) in `out`; return their
+    paths.
 
     Data that `out` holds already, from the same problem and runs, are not computed again. Raises InputError if the runs
     do not show what the figure is about.

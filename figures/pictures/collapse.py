@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "The fraction f_mem of samples that are copies against optimizer steps τ and, beside it, against rescaled steps T, for "
-    "runs that differ in one parameter: the number of images n, the width W, the batch size B or the learning rate η. "
-    "Spread: standard deviation of the logarithm of the times at which the runs reach given levels; smaller after the "
-    "rescaling means a collapse. The data hold the same of the loss gap (test less train loss)."
+    "The fraction f_mem of samples that are copies against optimizer steps τ and, beside it, against rescaled steps "
+    "T, for runs that differ in one parameter: the number of images n, the width W, the batch size B or the learning "
+    "rate η. Spread: standard deviation of the logarithm of the times at which the runs reach given levels; smaller "
+    "after the rescaling means a collapse. The data hold the same of the loss gap (test less train loss)."
 )
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A parameter of runs. scale: what the steps are multiplied by at its value, as a power of value / smallest value."""
+    """A parameter of runs. scale: what the steps are multiplied by at its value, a power of value / smallest value."""
 
     symbol: str
     power: int
@@ -63,8 +63,12 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     scales = {factor: scale(runs, factor) for factor, runs in chosen.items()}
     data = histories([record for runs in chosen.values() for record in runs])
     fall = data.initial - data.test.min("milestone")
-    gap = ((data.test - data.train) / fall).assign_attrs(long_name="(test - train loss) / fall of the test loss", units="1")
-    found = {name: np.full((len(chosen), len(QUANTITIES)), math.nan) for name in ("before", "after", "low", "high", "chance")}
+    gap = ((data.test - data.train) / fall).assign_attrs(
+        long_name="(test - train loss) / fall of the test loss", units="1"
+    )
+    found = {
+        name: np.full((len(chosen), len(QUANTITIES)), math.nan) for name in ("before", "after", "low", "high", "chance")
+    }
     for row, (factor, runs) in enumerate(chosen.items()):
         for column, quantity in enumerate(QUANTITIES):
             try:
@@ -92,7 +96,8 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
 
 
 def sweep(records: Sequence["RunRecord"], factor: str) -> list["RunRecord"]:
-    """The runs that differ in `factor` (and seed) alone: the most values of it, then the most that show copies; or none."""
+    """The runs that differ in `factor` (and seed) alone: the most values of it, then the most that show copies; or
+    none."""
     groups: dict[tuple, list[RunRecord]] = defaultdict(list)
     fixed = [name for name in (*SETTING, "n", "half") if name != factor]
     for record in with_samples(records):
@@ -115,7 +120,8 @@ def scale(runs: Sequence["RunRecord"], factor: str) -> np.ndarray:
 
 @style.styled
 def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
-    """Draw a pair of panels for each sweep, against steps and against rescaled steps: two pairs in a row in two columns."""
+    """Draw a pair of panels for each sweep, against steps and against rescaled steps: two pairs in a row in two
+    columns."""
     pairs = 2 if width > style.SINGLE and data.sizes["factor"] > 1 else 1
     rows = -(-data.sizes["factor"] // pairs)
     figure = style.new(width, (1.9 if width > style.SINGLE else 1.6) * rows)
@@ -162,7 +168,9 @@ def _name_values(axes: Axes, runs: "xarray.Dataset", factor: str) -> None:
     """The values of the varied parameter, each in the colour of its curves."""
     for k, (value, (colour, _)) in enumerate(_colours(runs).items()):
         text = f"{FACTORS[factor].symbol} = {value:g}" if k == 0 else f"{value:g}"
-        axes.annotate(text, (0, 1), (3, -2 - 8 * k), xycoords="axes fraction", textcoords="offset points", va="top", color=colour)
+        axes.annotate(
+            text, (0, 1), (3, -2 - 8 * k), xycoords="axes fraction", textcoords="offset points", va="top", color=colour
+        )
 
 
 def _colours(runs: "xarray.Dataset") -> dict[float, tuple[str, str]]:

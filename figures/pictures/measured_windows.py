@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "Measured quality and memorization against optimizer steps, for more and more training images n, one line for each "
-    "seed: the test loss above its lowest value, in units of its fall; the fraction f_mem of samples that are copies of "
-    "training images; and the window from τ_gen (circles: the test loss is within 5 % of its fall) to τ_mem (squares: it "
-    "has risen by 10 % of its fall); in the bars, geometric means over seeds. Copies come later than τ_mem. A bar ends with "
-    "the runs; where it ends without a square, τ_mem lies later."
+    "Measured quality and memorization against optimizer steps, for more and more training images n, one line for "
+    "each seed: the test loss above its lowest value, in units of its fall; the fraction f_mem of samples that are "
+    "copies of training images; and the window from τ_gen (circles: the test loss is within 5 % of its fall) to τ_mem "
+    "(squares: it has risen by 10 % of its fall); in the bars, geometric means over seeds. Copies come later than "
+    "τ_mem. A bar ends with the runs; where it ends without a square, τ_mem lies later."
 )
 _ROOM = 1.5  # a part of a bar shorter than this, as a ratio of times, is too short for its name
 
@@ -63,7 +63,11 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     highest = max(1.1 * float(data.f_mem.max()), 0.05)
     copies.set_ylim(-0.05 * highest, highest)
     copies.set_ylabel("memorized fraction\n$f_{mem}$")
-    for axes, title in ((quality, "quality"), (copies, "memorization: copies"), (bars, "when to stop, by the test loss")):
+    for axes, title in (
+        (quality, "quality"),
+        (copies, "memorization: copies"),
+        (bars, "when to stop, by the test loss"),
+    ):
         axes.set_title(title, loc="left", fontweight="bold")
     first, last = float(data.step.min()), float(data.step.max())
     _windows(bars, groups, colours, first / 1.2)
@@ -97,7 +101,11 @@ def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
         for kind, time, late in (("gen", gen, gen_late), ("mem", mem, mem_late)):
             if not late:
                 axes.plot(time, k, style.TIME_MARKERS[kind], **marker_look(colour))
-        for text, left, right in (("too early", first, gen), ("stop here", gen, mem), ("memorizes: test loss +10 %", mem, end)):
+        for text, left, right in (
+            ("too early", first, gen),
+            ("stop here", gen, mem),
+            ("memorizes: test loss +10 %", mem, end),
+        ):
             if right > _ROOM * left:
                 words[text] = (left, right, k + 0.34)
     for text, (left, right, height) in words.items():

@@ -1,4 +1,4 @@
-"""The data of the overlay: measured times and regimes of a set of runs, the predicted ones, and the map between them."""
+"""The data of the overlay: measured times and regimes of a set of runs, those predicted, the map between them."""
 
 import json
 import math
@@ -25,9 +25,7 @@ _PSI_P = (1.0, 1024.0)
 _STEPS = {"units": "optimizer steps"}
 
 
-def calculate(
-    records: Sequence["RunRecord"], t: float | None = None, psi_p: float | None = None
-) -> "xarray.Dataset":
+def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: float | None = None) -> "xarray.Dataset":
     """Measured and predicted times of the U-Nets among the runs, which may differ in n, W, B, eta and seed.
 
     t: diffusion time of the losses, by default the runs' first. psi_p: hidden units per dimension that stand for every
@@ -36,7 +34,8 @@ def calculate(
     measured, censored and predicted (run, event; inf: never, nan: the theory has no such time), f_mem (run) at each
     run's end, run_phase (run) at that training time, line (width, n_line, event), predicted at the reference B and eta,
     and exponent, exponent_low, exponent_high, exponent_predicted, exponent_law (law). Times are in optimizer steps; the
-    map is in the attributes. Raises InputError for runs that cannot be mapped (genmem.empirics.analysis.mapping.map_of).
+    map is in the attributes. Raises InputError for runs that cannot be mapped
+    (genmem.empirics.analysis.mapping.map_of).
     """
     from genmem.empirics.analysis.comparison import exponents, residuals
     from genmem.empirics.analysis.mapping import PREDICTED, PSI_P_GRID, map_of, setting
@@ -57,63 +56,78 @@ def calculate(
     predicted[:, : len(PREDICTED)] = np.reshape([row.predicted for row in residuals(runs, fitted)], (len(runs), -1))
     widths = np.unique([each["W"] for each in settings])
     line = np.unique(np.concatenate([n, np.geomspace(n.min(), n.max(), 25)]))
-    lines = [[[*fitted.steps(size, fitted.reference | {"W": width}).values(), math.nan] for size in line] for width in widths]
+    lines = [
+        [[*fitted.steps(size, fitted.reference | {"W": width}).values(), math.nan] for size in line] for width in widths
+    ]
     laws = exponents(runs, fitted)
     scale = np.array([fitted.steps_per_tau_at(each) for each in settings])
     tau, phases = _telling_time(runs, scale)
     times = [[getattr(run, event) for event in EVENTS] for run in runs]
     reference = [all(each[name] == fitted.reference[name] for name in ("B", "eta")) for each in settings]
-    return _diagram(fitted, n, tau).assign(
-        {
-            "run_phase": ("run", phases, {"flag_meanings": " ".join(PHASES), "long_name": "measured; -1: not known"}),
-            "measured": (("run", "event"), [[time.value for time in row] for row in times], _STEPS),
-            "censored": (
-                ("run", "event"),
-                [[time.censored for time in row] for row in times],
-                {"long_name": "the event lies beyond the measured time"},
-            ),
-            "predicted": (("run", "event"), predicted, _STEPS),
-            "f_mem": ("run", [run.record.f_mem[-1] for run in runs], {"long_name": "copies at the end of the run"}),
-            "line": (("width", "n_line", "event"), lines, _STEPS | {"long_name": "predicted at the reference B, eta"}),
-            "reference": ("run", reference, {"long_name": "whether B and eta are those of the lines"}),
-            **{
-                name: ("law", [getattr(row.measured, end) for row in laws])
-                for name, end in (("exponent", "value"), ("exponent_low", "low"), ("exponent_high", "high"))
-            },
-            "exponent_predicted": ("law", [row.predicted.value for row in laws]),
-            "exponent_predicted_low": ("law", [row.predicted.low for row in laws]),
-            "exponent_predicted_high": ("law", [row.predicted.high for row in laws]),
-            "exponent_law": ("law", [row.law for row in laws]),
-            "exponent_runs": ("law", [row.runs for row in laws]),
-            "exponent_censored": ("law", [row.censored for row in laws]),
-        }
-    ).assign_coords(
-        {
-            "key": ("run", [run.record.key for run in runs]),
-            "n": ("run", n, {"long_name": "training images"}),
-            **{name: ("run", [each[name] for each in settings]) for name in ("W", "B", "eta")},
-            "seed": ("run", [run.record.config.seed for run in runs]),
-            "run_psi_n": ("run", n / fitted.d),
-            "run_psi_p": ("run", [fitted.psi_p_at(each["W"]) for each in settings]),
-            "event": list(EVENTS),
-            "width": widths,
-            "n_line": line,
-            "law": [f"{row.event} {row.factor}" for row in laws],
-        }
-    ).assign_attrs(
-        {f"reference_{name}": value for name, value in fitted.reference.items()},
-        data=config.data,
-        t=t,
-        d=fitted.d,
-        map=_stated(fitted),
-        steps_per_tau=fitted.steps_per_tau.value,
-        psi_p=fitted.psi_p.value,
-        psi_p_interval=[fitted.psi_p.low, fitted.psi_p.high],
-        psi_p_fitted=int(psi_p is None),
-        psi_p_at_edge=int(psi_p is None and fitted.psi_p.value in (PSI_P_GRID[0], PSI_P_GRID[-1])),
-        powers=json.dumps({name: [power.value, power.low, power.high] for name, power in fitted.powers.items()}),
-        residual_factor=fitted.residual_factor,
-        points=fitted.points,
+    return (
+        _diagram(fitted, n, tau)
+        .assign(
+            {
+                "run_phase": (
+                    "run",
+                    phases,
+                    {"flag_meanings": " ".join(PHASES), "long_name": "measured; -1: not known"},
+                ),
+                "measured": (("run", "event"), [[time.value for time in row] for row in times], _STEPS),
+                "censored": (
+                    ("run", "event"),
+                    [[time.censored for time in row] for row in times],
+                    {"long_name": "the event lies beyond the measured time"},
+                ),
+                "predicted": (("run", "event"), predicted, _STEPS),
+                "f_mem": ("run", [run.record.f_mem[-1] for run in runs], {"long_name": "copies at the end of the run"}),
+                "line": (
+                    ("width", "n_line", "event"),
+                    lines,
+                    _STEPS | {"long_name": "predicted at the reference B, eta"},
+                ),
+                "reference": ("run", reference, {"long_name": "whether B and eta are those of the lines"}),
+                **{
+                    name: ("law", [getattr(row.measured, end) for row in laws])
+                    for name, end in (("exponent", "value"), ("exponent_low", "low"), ("exponent_high", "high"))
+                },
+                "exponent_predicted": ("law", [row.predicted.value for row in laws]),
+                "exponent_predicted_low": ("law", [row.predicted.low for row in laws]),
+                "exponent_predicted_high": ("law", [row.predicted.high for row in laws]),
+                "exponent_law": ("law", [row.law for row in laws]),
+                "exponent_runs": ("law", [row.runs for row in laws]),
+                "exponent_censored": ("law", [row.censored for row in laws]),
+            }
+        )
+        .assign_coords(
+            {
+                "key": ("run", [run.record.key for run in runs]),
+                "n": ("run", n, {"long_name": "training images"}),
+                **{name: ("run", [each[name] for each in settings]) for name in ("W", "B", "eta")},
+                "seed": ("run", [run.record.config.seed for run in runs]),
+                "run_psi_n": ("run", n / fitted.d),
+                "run_psi_p": ("run", [fitted.psi_p_at(each["W"]) for each in settings]),
+                "event": list(EVENTS),
+                "width": widths,
+                "n_line": line,
+                "law": [f"{row.event} {row.factor}" for row in laws],
+            }
+        )
+        .assign_attrs(
+            {f"reference_{name}": value for name, value in fitted.reference.items()},
+            data=config.data,
+            t=t,
+            d=fitted.d,
+            map=_stated(fitted),
+            steps_per_tau=fitted.steps_per_tau.value,
+            psi_p=fitted.psi_p.value,
+            psi_p_interval=[fitted.psi_p.low, fitted.psi_p.high],
+            psi_p_fitted=int(psi_p is None),
+            psi_p_at_edge=int(psi_p is None and fitted.psi_p.value in (PSI_P_GRID[0], PSI_P_GRID[-1])),
+            powers=json.dumps({name: [power.value, power.low, power.high] for name, power in fitted.powers.items()}),
+            residual_factor=fitted.residual_factor,
+            points=fitted.points,
+        )
     )
 
 
@@ -149,6 +163,7 @@ def _diagram(fitted: "Map", n: np.ndarray, tau: float) -> "xarray.Dataset":
 
 def _stated(fitted: "Map") -> list[str]:
     """The map's parameters in words, one each."""
+
     def ends(estimate) -> str:
         low = f"{estimate.low:.2g}" if estimate.low > 0 or -math.inf < estimate.low < 0 else "open"
         return f"[{low}, {estimate.high:.2g}]" if math.isfinite(estimate.high) else f"[{low}, open]"
@@ -160,5 +175,7 @@ def _stated(fitted: "Map") -> list[str]:
         + (rf" $(W/{fitted.reference['W']:g})^{{{fitted.psi_p_power.value:.2g}}}$" if fitted.psi_p_varies else ""),
         rf"{fitted.steps_per_tau.value:.2g} {ends(fitted.steps_per_tau)} steps per $\tau$ at {at}",
     ]
-    stated += [rf"this goes as {SYMBOLS[name]}$^{{{power.value:.2f}}}$ {ends(power)}" for name, power in fitted.powers.items()]
+    stated += [
+        rf"this goes as {SYMBOLS[name]}$^{{{power.value:.2f}}}$ {ends(power)}" for name, power in fitted.powers.items()
+    ]
     return [*stated, f"residual: a factor {fitted.residual_factor:.2f}"]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import xarray
 
 CAPTION = (
-    "Measured and predicted. (a) Predicted regimes after one training time τ, with contours of τ_mem, and the runs at that "
-    "time (symbol: width W; fill: measured regime, white where the run had ended), side by side where they coincide; line: "
-    "the fitted ψ_p, dotted: its 95 % interval. (b) Times measured (symbols, open where the run ended before) at the map's B "
-    "and η, and predicted (lines, one for each width). (c) All times measured, over those predicted; τ_gap was not fitted. "
-    "(d) Exponents with 95 % intervals, which need no map but ψ_p. Above: the map."
+    "Measured and predicted. (a) Predicted regimes after one training time τ, with contours of τ_mem, and the runs at "
+    "that time (symbol: width W; fill: measured regime, white where the run had ended), side by side where they "
+    "coincide; line: the fitted ψ_p, dotted: its 95 % interval. (b) Times measured (symbols, open where the run ended "
+    "before) at the map's B and η, and predicted (lines, one for each width). (c) All times measured, over those "
+    "predicted; τ_gap was not fitted. (d) Exponents with 95 % intervals, which need no map but ψ_p. Above: the map."
 )
 calculate = overlaid.calculate
 _EVENTS = ("gen", "gap", "mem")
@@ -44,7 +44,9 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     if wide:
         panels = figure.subplot_mosaic([["a", "b"], ["c", "d"]], height_ratios=(1.5, 1))
     else:
-        panels = figure.subplot_mosaic([["a", "a"], ["b", "b"], ["c", "d"]], height_ratios=(1.4, 1.2, 1.15), width_ratios=(1.5, 1))
+        panels = figure.subplot_mosaic(
+            [["a", "a"], ["b", "b"], ["c", "d"]], height_ratios=(1.4, 1.2, 1.15), width_ratios=(1.5, 1)
+        )
     for letter, draw in zip("abcd", (_draw_regimes, _draw_times, _draw_residuals, _draw_exponents), strict=True):
         draw(panels[letter], data)
         panels[letter].set_title(letter, loc="left", fontweight="bold")
@@ -73,14 +75,18 @@ def _handles(data: "xarray.Dataset") -> list:
         run = Line2D([], [], linestyle="", marker="o", **_look(PHASES.index(name)))
         pair = Patch(color=phase_diagram.COLOURS[name]), run
         handles.append(_Pair(pair, label=f"a: {name.replace('_', ' ')}"))
-    handles += [Line2D([], [], color=style.TIME_COLOURS[event], linewidth=2.5, label=f"b, c: {style.TIME_LABELS[event]}")
-                for event in _EVENTS]
+    handles += [
+        Line2D([], [], color=style.TIME_COLOURS[event], linewidth=2.5, label=f"b, c: {style.TIME_LABELS[event]}")
+        for event in _EVENTS
+    ]
     for w in data.width.values:
         look = {"marker": _marker(data, w), "linestyle": _line(data, w), "markerfacecolor": "white"}
         handles.append(Line2D([], [], color=style.BLACK, label=f"W = {w:g}", **look))
     handles.append(Line2D([], [], color=style.BLACK, marker="o", linewidth=1, label="d: measured"))
-    handles += [Line2D([], [], color=colour, marker=marker, linestyle="", label=f"d: {label}")
-                for colour, marker, label in _EXPECTED.values()]
+    handles += [
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=f"d: {label}")
+        for colour, marker, label in _EXPECTED.values()
+    ]
     return handles
 
 
@@ -120,8 +126,14 @@ def _draw_regimes(axes: Axes, data: "xarray.Dataset") -> None:
             # By points on the page and not by a factor in psi_p, which would look like a value.
             right, up = k // rows - (columns - 1) / 2, (rows - 1) / 2 - k % rows
             apart = ScaledTranslation(right * _APART / 72, up * _APART / 72, axes.figure.dpi_scale_trans)
-            axes.plot(*place, _marker(data, data.W.values[run]), transform=axes.transData + apart, markersize=4,
-                      **_look(int(data.run_phase[run])), clip_on=False)
+            axes.plot(
+                *place,
+                _marker(data, data.W.values[run]),
+                transform=axes.transData + apart,
+                markersize=4,
+                **_look(int(data.run_phase[run])),
+                clip_on=False,
+            )
     powers = 2.0 ** np.arange(-20, 40)
     ticks = powers[(powers > float(data.psi_n[0])) & (powers < float(data.psi_n[-1]))]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -146,7 +158,14 @@ def _draw_times(axes: Axes, data: "xarray.Dataset") -> None:
             predicted = data.line.sel(width=width, event=event)
             axes.plot(data.n_line, predicted.where(np.isfinite(predicted)), color=colour, linestyle=_line(data, width))
             here = chosen.isel(run=np.flatnonzero(chosen.W.values == width)).sel(event=event)
-            _points(axes, here.n.values * 1.05 ** (k - middle), here.measured.values, here.censored.values, colour, _marker(data, width))
+            _points(
+                axes,
+                here.n.values * 1.05 ** (k - middle),
+                here.measured.values,
+                here.censored.values,
+                colour,
+                _marker(data, width),
+            )
     axes.set(xscale="log", yscale="log", ylabel="optimizer steps")
     _size_axis(axes, data)
 
@@ -158,8 +177,14 @@ def _draw_residuals(axes: Axes, data: "xarray.Dataset") -> None:
             here = data.isel(run=np.flatnonzero(data.W.values == width)).sel(event=event)
             here = here.isel(run=np.flatnonzero(np.isfinite(here.predicted.values)))
             ratio = here.measured.values / here.predicted.values
-            _points(axes, here.n.values * 1.12 ** (k - 1), ratio, here.censored.values, style.TIME_COLOURS[event],
-                    _marker(data, width))
+            _points(
+                axes,
+                here.n.values * 1.12 ** (k - 1),
+                ratio,
+                here.censored.values,
+                style.TIME_COLOURS[event],
+                _marker(data, width),
+            )
     axes.set(xscale="log", yscale="log", ylabel="measured / predicted")
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.set_yticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])

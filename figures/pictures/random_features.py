@@ -75,8 +75,15 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
         _, colour, _, _ = _STAGES[stage]
         for event, marker in _TIMES.items():
             # Just above the axis, one row for each stage.
-            test.plot(data.time.sel(stage=stage, event=event), 0.03 + 0.045 * k, marker, color=colour, markersize=3.5,
-                      transform=test.get_xaxis_transform(), clip_on=False)
+            test.plot(
+                data.time.sel(stage=stage, event=event),
+                0.03 + 0.045 * k,
+                marker,
+                color=colour,
+                markersize=3.5,
+                transform=test.get_xaxis_transform(),
+                clip_on=False,
+            )
     for stage in data.stage.values[:-1]:
         _draw(left, data.tau, data.test.sel(stage=stage) - data.test.sel(stage="closed_form"), stage)
     left.axhline(0, color=style.BLACK, linewidth=0.8)
@@ -89,10 +96,14 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     a = data.attrs
     title = f"{a['data']}: n = {a['n']}, d = {a['d']}, p = {a['p']}, t = {a['t']:.2g}; nothing is fitted"
     figure.suptitle(title, fontsize=8)
-    handles = [Line2D([], [], color=colour, marker=marker, linestyle=line, label=label)
-               for label, colour, marker, line in _STAGES.values()]
-    handles += [Line2D([], [], color=style.GREY, marker=marker, linestyle="", label=style.TIME_LABELS[event])
-                for event, marker in _TIMES.items()]
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linestyle=line, label=label)
+        for label, colour, marker, line in _STAGES.values()
+    ]
+    handles += [
+        Line2D([], [], color=style.GREY, marker=marker, linestyle="", label=style.TIME_LABELS[event])
+        for event, marker in _TIMES.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6 if wide else 2)
     return figure
 

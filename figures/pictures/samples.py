@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from genmem.empirics.records.runs import RunRecord
 
 CAPTION = (
-    "The first samples, not the best, each above the training image nearest to it: of the run on the most images of which "
-    "both τ_gen and τ_mem were seen, at the step of its lowest test loss, and of the run with the most copies, at its end; "
-    "framed: copies (nearest training image closer than a third of the second nearest)."
+    "The first samples, not the best, each above the training image nearest to it: of the run on the most images of "
+    "which both τ_gen and τ_mem were seen, at the step of its lowest test loss, and of the run with the most copies, "
+    "at its end; framed: copies (nearest training image closer than a third of the second nearest)."
 )
 COUNT = 8
 _IMAGES = ("milestone", "sample", "channel", "y", "x")
@@ -36,11 +36,14 @@ def moments(records: Sequence["RunRecord"]) -> list[tuple["RunRecord", int]]:
     """Two runs with a milestone (its place) each: inside a window, and the end with the most copies.
 
     The first is that of the lowest test loss of the run with the most images, then the widest network, of which both
-    tau_gen and tau_mem were seen; of the run with the most copies where none has a window. One alone if both are the same.
+    tau_gen and tau_mem were seen; of the run with the most copies where none has a window. One alone if both are the
+    same.
     """
     last = max(records, key=lambda record: record.f_mem[-1])
     times = [times_of(record) for record in records]
-    windows = [record for record, time in zip(records, times, strict=True) if not (time.gen.censored or time.mem.censored)]
+    windows = [
+        record for record, time in zip(records, times, strict=True) if not (time.gen.censored or time.mem.censored)
+    ]
     first = max(windows, key=lambda record: (record.config.n, record.config.width, len(record.steps)), default=last)
     found = [(first, int(np.argmin(first.test_loss))), (last, len(last.steps) - 1)]
     return found[: 1 if found[0] == found[1] else 2]
@@ -61,13 +64,17 @@ def pictured(milestones: Sequence[tuple["RunRecord", int]], count: int) -> "xarr
     if generated.shape[2] not in (1, 3):
         data = milestones[0][0].config.data
         raise InputError(f"runs must be of grey or colour images to show samples, but {data} is neither")
-    nearest = [record.training_images()[index[:count]] for (record, _), (_, _, index) in zip(milestones, found, strict=True)]
+    nearest = [
+        record.training_images()[index[:count]] for (record, _), (_, _, index) in zip(milestones, found, strict=True)
+    ]
     mem = [times_of(record).mem for record, _ in milestones]
     return xarray.Dataset(
         {
             "generated": (_IMAGES, generated, {"long_name": "generated images, from -1 to 1"}),
             "nearest": (
-                _IMAGES, np.array(nearest, np.float32), {"long_name": "the training image nearest to each, from -1 to 1"}
+                _IMAGES,
+                np.array(nearest, np.float32),
+                {"long_name": "the training image nearest to each, from -1 to 1"},
             ),
             "copied": (
                 ("milestone", "sample"),

@@ -52,10 +52,12 @@ def scaling(problem: Problem, along: dict, fixed: dict) -> "xarray.Dataset":
         other = _OTHER[axis]
         away = -1 if axis == "psi_n" else 1
         points = np.unique(np.append(along[axis], near[np.isfinite(near), None] * (1 + away * _CLOSE)))
-        tau = np.array([
-            _times(problem, [{axis: psi, other: value} for psi in (points[:, None] * _STEP).ravel()])
-            for value in fixed[other]
-        ]).reshape(len(near), points.size, _STEP.size, len(EVENTS))
+        tau = np.array(
+            [
+                _times(problem, [{axis: psi, other: value} for psi in (points[:, None] * _STEP).ravel()])
+                for value in fixed[other]
+            ]
+        ).reshape(len(near), points.size, _STEP.size, len(EVENTS))
         with np.errstate(invalid="ignore"):
             exponent = (np.log(tau[:, :, 2]) - np.log(tau[:, :, 0])) / (2 * HALF_STEP)
         dims = (f"fixed_{other}", axis, "event")

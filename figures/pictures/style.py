@@ -60,7 +60,7 @@ styled = matplotlib.rc_context(_RC)
 
 
 def ordered(count: int) -> list[str]:
-    """Colours for an ordered parameter, dark to light: viridis without its far end, too pale for thin lines on white."""
+    """Colours for an ordered parameter, dark to light: viridis less its end too pale for thin lines on white."""
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
     return [matplotlib.colors.to_hex(shade) for shade in shades]
 

@@ -37,7 +37,8 @@ def write_report(sources: Sequence[Path], problem: Problem, out: Path) -> Path:
     """Make the figures and index.html in `out` from folders of runs and data files; from the theory alone without any.
 
     problem: what is learned, in the theory's figures. Figures whose data `out` holds already are drawn again but not
-    computed again. Returns the page's path. Raises InputError for a source that is neither, or that `out` would overwrite.
+    computed again. Returns the page's path. Raises InputError for a source that is neither, or that `out` would
+    overwrite.
     """
     for path in sources:
         # The page's own data files lie in `out` and below it, under names that a source may have.
@@ -150,15 +151,14 @@ def theory(problem: Problem, out: Path) -> Section:
     """All figures of the theory."""
     pictures, left_out = catalogued([name for name, e in FIGURES.items() if isinstance(e, Theory)], problem, None, out)
     sentence = (
-        "A random-features network that learns the score of Gaussian data by gradient flow, in closed form; at diffusion "
+        "A random-features network that learns the score of Gaussian data by gradient flow, in closed form; at "
+        "diffusion "
         f"time t = {problem.t:g} with activation {problem.activation}, where a figure does not say otherwise."
     )
     return Section("Predicted", [sentence, *left_out], pictures)
 
 
-def origin(
-    records: Sequence["RunRecord"], sources: Sequence[Path], problem: Problem, out: Path
-) -> Section:
+def origin(records: Sequence["RunRecord"], sources: Sequence[Path], problem: Problem, out: Path) -> Section:
     """Where everything comes from, and the commands that make it again."""
     flags = [f"--{name} {getattr(problem, name)}" for name in ("t", "activation")
              if getattr(problem, name) != getattr(Problem(), name)]  # fmt: skip
@@ -167,9 +167,15 @@ def origin(
     if not records:
         return Section("Where this comes from", lines)
     for words, values in (
-        ("Versions", Counter(", ".join(f"{k} {v}" for k, v in record.facts.get("versions", {}).items()) for record in records)),
+        (
+            "Versions",
+            Counter(", ".join(f"{k} {v}" for k, v in record.facts.get("versions", {}).items()) for record in records),
+        ),
         ("Commit", Counter(str(record.facts.get("git_commit") or "unknown") for record in records)),
-        ("Device", Counter(f"{record.facts.get('device', 'unknown')}, {record.config.precision}" for record in records)),
+        (
+            "Device",
+            Counter(f"{record.facts.get('device', 'unknown')}, {record.config.precision}" for record in records),
+        ),
     ):
         lines.append(f"{words}: " + "; ".join(f"{value} (runs: {count})" for value, count in values.items()) + ".")
     hours = sum(record.wall_time for record in records) / 3600
@@ -177,7 +183,9 @@ def origin(
     lines += [f"The preset {name} is among these runs: `genmem sweep --preset {name}`" for name in _presets(records)]
     configs = [Table("The command of each run", tables.command_rows(records), folded=True)]
     texts = [{"run": r.key, "config": json.dumps(r.facts["config"])} for r in records]
-    return Section("Where this comes from", lines, tables=[*configs, Table("The config of each run", texts, folded=True)])
+    return Section(
+        "Where this comes from", lines, tables=[*configs, Table("The config of each run", texts, folded=True)]
+    )
 
 
 def lead(records: Sequence["RunRecord"], files: Sequence[Path]) -> list[str]:
@@ -230,8 +238,8 @@ def _laws(label: str, measurement) -> Section:
 def _in_n(measurement) -> list[str]:
     """How each time grows with the number of images."""
     return [
-        f"The {sentences.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval {fit.low:.2f} "
-        f"to {fit.high:.2f}; {fit.runs} runs, {fit.censored} of them lower bounds)."
+        f"The {sentences.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval "
+        f"{fit.low:.2f} to {fit.high:.2f}; {fit.runs} runs, {fit.censored} of them lower bounds)."
         for event, symbol in sentences.SYMBOLS.items()
         if math.isfinite((fit := measurement.exponents[event]).value)
     ]
@@ -257,7 +265,9 @@ def _against_theory(label: str, measurement, out: Path) -> tuple[list[str], Sect
     overlay = xarray.load_dataset(pictures[0].data, engine="h5netcdf")
     caption = "Exponents with 95 % intervals; of the theory, the range over the ψ_p that the runs allow"
     shown = [
-        Table("Measured and predicted times in optimizer steps, geometric means over runs", sentences.ratio_table(overlay)),
+        Table(
+            "Measured and predicted times in optimizer steps, geometric means over runs", sentences.ratio_table(overlay)
+        ),
         Table(caption, tables.exponent_rows(overlay)),
         Table("Each measured time beside the prediction", tables.residual_rows(overlay), folded=True),
     ]
@@ -273,8 +283,8 @@ def _claims(label: str, records: Sequence["RunRecord"]) -> Section:
     except InputError as error:
         return Section(heading, [f"They were not tested: {error}."])
     sentence = (
-        "[B] Bonnaire et al., arXiv 2505.17638; [F] Favero et al., 2505.16959; [W] Marion and Wu, 2605.06077. Undecided: "
-        "the interval holds the claim and much else."
+        "[B] Bonnaire et al., arXiv 2505.17638; [F] Favero et al., 2505.16959; [W] Marion and Wu, 2605.06077. "
+        "Undecided: the interval holds the claim and much else."
     )
     rows = [row for rows in found.values() for row in tables.claim_rows(rows)]
     return Section(heading, [sentence], tables=[Table("Claimed and measured", rows)])

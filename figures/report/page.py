@@ -71,7 +71,8 @@ th:first-child, td:first-child, td.words { text-align: left; }
 td.words { white-space: normal; min-width: 11rem; }
 /* Tables may be wider than the text: where the window is, they take it; elsewhere they scroll. */
 @media (min-width: 52rem) {
-  .scroll { width: max-content; max-width: min(calc(100vw - 3rem), 78rem); margin-left: 50%; transform: translateX(-50%); }
+  .scroll { width: max-content; max-width: min(calc(100vw - 3rem), 78rem);
+             margin-left: 50%; transform: translateX(-50%); }
 }
 .verdict { border-left: 4px solid #0072B2; background: #f3f7fa; padding: .2rem 1rem; margin: 1rem 0; }
 code { overflow-wrap: anywhere; }
@@ -95,7 +96,9 @@ def render(
     verdict: the answer, set apart below the lead, for who reads no further.
     """
     answer = f'<div class="verdict">{_sentences(verdict)}</div>\n' if verdict else ""
-    body = _sentences(lead) + answer + _contents(sections) + "".join(_section(k, each) for k, each in enumerate(sections))
+    body = (
+        _sentences(lead) + answer + _contents(sections) + "".join(_section(k, each) for k, each in enumerate(sections))
+    )
     return _PAGE.substitute(title=escape(title), body=body, footer=_sentences(footer))
 
 

@@ -63,7 +63,9 @@ def load(path: Path) -> tuple["xarray.Dataset", Kind]:
     try:
         data = xarray.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError) as error:
-        raise InputError(f"sources must be folders of runs or NetCDF files, but '{path}' cannot be read: {error}") from None
+        raise InputError(
+            f"sources must be folders of runs or NetCDF files, but '{path}' cannot be read: {error}"
+        ) from None
     name = figure_of(data)
     if name in FIGURES:
         entry = FIGURES[name]
@@ -72,4 +74,6 @@ def load(path: Path) -> tuple["xarray.Dataset", Kind]:
     for kind in KINDS.values():
         if kind.variables <= set(data.variables):
             return data, kind
-    raise InputError(f"sources must hold what a command of genmem wrote, but '{path}' holds {', '.join(data.variables)}")
+    raise InputError(
+        f"sources must hold what a command of genmem wrote, but '{path}' holds {', '.join(data.variables)}"
+    )

@@ -108,7 +108,8 @@ def _at_one_time(diagram: "xarray.Dataset") -> str:
     psi_n, psi_p = diagram.psi_n.values, diagram.psi_p.values
     return (
         f"At training time τ = {number(float(diagram.tau))}, with ψ_n growing, the largest network "
-        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, at "
+        f"(ψ_p = {number(psi_p[-1])}) passes through: {_passage(psi_n, diagram.phase[-1], 'ψ_n')}. With ψ_p growing, "
+        "at "
         f"the most training points (ψ_n = {number(psi_n[-1])}): {_passage(psi_p, diagram.phase[:, -1], 'ψ_p')}."
     )
 
@@ -152,11 +153,15 @@ def distance(overlay: "xarray.Dataset") -> str:
     edge = " The best ψ_p is the last one tried, so the data do not fix it." if attrs["psi_p_at_edge"] else ""
     low, high = (f"{end:.3g}" if 0 < end < math.inf else "open" for end in attrs["psi_p_interval"])
     chosen = f"95 % interval {low} to {high}" if attrs["psi_p_fitted"] else "chosen"
-    grows = "".join(f"; this unit goes as {FACTORS[name]}^a with a = {interval(*power)}" for name, power in powers.items())
+    grows = "".join(
+        f"; this unit goes as {FACTORS[name]}^a with a = {interval(*power)}" for name, power in powers.items()
+    )
     return (
-        f"To lay the U-Net's steps over the theory's τ, {_fitted(overlay)} fitted to {attrs['points']} times (τ_gen and "
+        f"To lay the U-Net's steps over the theory's τ, {_fitted(overlay)} fitted to {attrs['points']} times (τ_gen "
+        "and "
         f"τ_mem of all runs): one unit of τ is {number(attrs['steps_per_tau'])} optimizer steps{grows}; and "
-        f"ψ_p = {number(attrs['psi_p'])} ({chosen}) stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and the "
+        f"ψ_p = {number(attrs['psi_p'])} ({chosen}) stands for the U-Net's size. Not fitted: ψ_n = n/{attrs['d']} and "
+        "the "
         f"covariance of the images. After this, measured and predicted times differ by a factor of "
         f"{attrs['residual_factor']:.2f} (one standard deviation of the logarithm)." + edge
     )
@@ -194,7 +199,8 @@ def summary(overlay: "xarray.Dataset") -> list[str]:
     for n in np.unique([sizes[0], sizes[-1]]):
         gen, mem = (_steps(*_mean_time(network.isel(run=network.n.values == n), event)) for event in ("gen", "mem"))
         sentences.append(
-            f"On {n} images of {attrs['data']} a U-Net (W = {attrs['reference_W']:g}) generalized after {gen} optimizer "
+            f"On {n} images of {attrs['data']} a U-Net (W = {attrs['reference_W']:g}) generalized after {gen} "
+            "optimizer "
             f"steps and memorized after {mem}."
         )
     sentences.append(

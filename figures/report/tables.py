@@ -27,17 +27,25 @@ Rows = list[dict[str, str]]
 
 
 def run_rows(records: Sequence["RunRecord"], measurement: Measurement | None) -> Rows:
-    """One row for each run: its config, its times in optimizer steps ("> s" if not yet at step s), copies at its end."""
+    """One row for each run: its config, times in optimizer steps ("> s": not yet at step s), copies at its end."""
     times = {run.record.key: run for run in measurement.runs} if measurement is not None else {}
     rows = []
     for record in records:
         c, progress = record.config, progress_of(record)
-        row = {"run": record.key, "n": f"{c.n:,}", "W": str(c.width), "B": str(c.batch_size), "η": f"{c.learning_rate:g}"}
+        row = {
+            "run": record.key,
+            "n": f"{c.n:,}",
+            "W": str(c.width),
+            "B": str(c.batch_size),
+            "η": f"{c.learning_rate:g}",
+        }
         row |= {"half": c.half} if any(each.config.half != "all" for each in records) else {}
         row |= {"seed": str(c.seed), **_times(times.get(record.key))}
         copies = record.f_mem[-1] if len(record.steps) else math.nan
         row |= {"copies at the end": "–" if math.isnan(copies) else percent(copies)}
-        rows.append(row | {"step": steps(progress.step), "time": duration(progress.wall_time), "status": progress.status})
+        rows.append(
+            row | {"step": steps(progress.step), "time": duration(progress.wall_time), "status": progress.status}
+        )
     return rows
 
 
@@ -51,7 +59,9 @@ def law_rows(measurement: Measurement) -> Rows:
         row = {"time": symbol} | {f"exponent in {FACTORS[name]}": _exponent(law.exponents[name]) for name in known}
         fit = next(iter(law.exponents.values()))
         spread = "–" if math.isnan(law.spread) else f"{math.exp(law.spread):.2f}"
-        rows.append(row | {"spread left, factor": spread, "runs": str(fit.runs), "of these censored": str(fit.censored)})
+        rows.append(
+            row | {"spread left, factor": spread, "runs": str(fit.runs), "of these censored": str(fit.censored)}
+        )
     return rows if known else []
 
 
@@ -82,7 +92,9 @@ def exponent_rows(overlay: "xarray.Dataset") -> Rows:
             {
                 "exponent": f"{SYMBOLS[event]} in {factor}",
                 "measured": _with_ends(here["exponent"], low, high),
-                "theory for these runs": _with_ends(predicted, here["exponent_predicted_low"], here["exponent_predicted_high"]),
+                "theory for these runs": _with_ends(
+                    predicted, here["exponent_predicted_low"], here["exponent_predicted_high"]
+                ),
                 "verdict": verdict_on(low, high, predicted),
                 "law": f"{law:g}" if math.isfinite(law) else "–",
                 "verdict on the law": verdict_on(low, high, law),

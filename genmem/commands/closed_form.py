@@ -4,7 +4,8 @@ from pathlib import Path
 
 
 def closed_form(run: Path, /) -> None:
-    """Set a trained random-features network beside its prediction, with nothing fitted, and say where the two differ and why.
+    """Set a trained random-features network beside its prediction, with nothing fitted, and say where the two differ
+    and why.
 
     Args:
         run: folder of one run with network random-features, optimizer sgd and center.

@@ -86,9 +86,11 @@ def _forecast(config: TrainConfig, out: Path, threads: int | None, device: str) 
     done = progress_of(runs.load(directory)).step if begun else head_start(config, directory)
     (cost,) = estimate.costs([config], device, threads)
     cost = cost.after(done, config)
-    return (f"{config.steps - done} steps{f' after {done}' if done else ''} on {place.type}: about "
-            f"{plan.duration(cost.seconds)} if the machine stays as busy as it is now, "
-            f"{cost.milestone_share:.0%} of it at milestones")
+    return (
+        f"{config.steps - done} steps{f' after {done}' if done else ''} on {place.type}: about "
+        f"{plan.duration(cost.seconds)} if the machine stays as busy as it is now, "
+        f"{cost.milestone_share:.0%} of it at milestones"
+    )
 
 
 def _stop_in_words(record: "RunRecord") -> str:
@@ -98,6 +100,10 @@ def _stop_in_words(record: "RunRecord") -> str:
     stopped = record.status == "stopped early"
     why = f"stopped by --stop at step {record.steps[-1]}" if stopped else "not stopped by --stop"
     best = record.facts["best_step"]
-    kept = (f"the weights of step {best}, with the lowest test loss before copies, are in "
-            f"{record.directory / 'best.safetensors'}" if best is not None else "no weights were kept")
+    kept = (
+        f"the weights of step {best}, with the lowest test loss before copies, are in "
+        f"{record.directory / 'best.safetensors'}"
+        if best is not None
+        else "no weights were kept"
+    )
     return f"{why}: {REASONS[record.facts['stop_reason']]}; {kept}"

@@ -18,7 +18,8 @@ LENGTH, MASK = 6, 2
 
 
 class Masked(Process):
-    """q(x_t | x): each symbol of x (B, L), 0 or 1, is 2 with probability t, independently; levels are times t in (0, 1).
+    """q(x_t | x): each symbol of x (B, L), 0 or 1, is 2 with probability t, independently; levels are times t in (0,
+    1).
 
     loss(x) = E_t 1/t sum over masked symbols of -log p(symbol | x_t), divided by L (arXiv:2406.07524, eq. 11).
     """

@@ -51,7 +51,10 @@ def test_fixed_copies_are_the_same_noise_on_the_same_image_in_every_epoch(images
     def epoch(number):
         parts = zip(*(batches[3 * number + i] for i in range(3)), strict=True)
         batch, k, noise = (torch.cat(part) for part in parts)
-        return {(float(x[0, 0, 0]), int(step), *eps.flatten().tolist()) for x, step, eps in zip(batch, k, noise, strict=True)}
+        return {
+            (float(x[0, 0, 0]), int(step), *eps.flatten().tolist())
+            for x, step, eps in zip(batch, k, noise, strict=True)
+        }
 
     first = epoch(0)
     assert len(first) == 30 and epoch(1) == first == epoch(50)

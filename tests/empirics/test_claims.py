@@ -18,8 +18,15 @@ def measured(n=64, width=8, batch=16, rate=1e-3, seed=0, *, power=(1, -1, -1, -1
     """A run whose times are the product of powers of n, W, B, eta, and its peak SWD that of W, B, eta."""
     noise = np.random.default_rng([n, width, batch, seed]).normal()
     factors = np.array([n / 64, width / 8, batch / 16, rate / 1e-3])
-    record = curves(n, seed, width=width, batch_size=batch, learning_rate=rate,
-                    shift=float(30 * np.prod(factors**power) * np.exp(0.02 * noise)), end=1e6)
+    record = curves(
+        n,
+        seed,
+        width=width,
+        batch_size=batch,
+        learning_rate=rate,
+        shift=float(30 * np.prod(factors**power) * np.exp(0.02 * noise)),
+        end=1e6,
+    )
     times = times_of(record)
     value = float(np.prod(factors[1:] ** peak) * np.exp(0.02 * noise))
     quality = Quality(record, "swd", times.gen, 0, np.inf, value, 0.01, 10)
@@ -90,8 +97,10 @@ def test_what_was_not_varied_is_not_tested_and_says_why():
 
 def test_a_wide_interval_decides_nothing():
     few = [measured(n=n, seed=s) for n, s in ((60, 0), (64, 1), (68, 2), (64, 3))]
-    noisy = [dataclasses.replace(run, times=times_of(curves(run.record.config.n, k, shift=30.0 * f, end=1e6)))
-             for k, (run, f) in enumerate(zip(few, (1.0, 1.4, 0.9, 0.8), strict=True))]
+    noisy = [
+        dataclasses.replace(run, times=times_of(curves(run.record.config.n, k, shift=30.0 * f, end=1e6)))
+        for k, (run, f) in enumerate(zip(few, (1.0, 1.4, 0.9, 0.8), strict=True))
+    ]
     assert verdict(table(noisy), 1, "τ_mem ∝ n") == UNDECIDED
 
 

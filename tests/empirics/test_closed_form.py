@@ -14,8 +14,20 @@ from tests import tolerances
 from tests.empirics.test_commands import genmem
 
 CONFIG = TrainConfig(
-    n=64, width=128, network="random-features", optimizer="sgd", momentum=0.0, center=True, learning_rate=2000.0,
-    train_time=0.1, loss_times=(0.1,), samples=0, batch_size=64, steps=800, milestones=10, first_milestone=4,
+    n=64,
+    width=128,
+    network="random-features",
+    optimizer="sgd",
+    momentum=0.0,
+    center=True,
+    learning_rate=2000.0,
+    train_time=0.1,
+    loss_times=(0.1,),
+    samples=0,
+    batch_size=64,
+    steps=800,
+    milestones=10,
+    first_milestone=4,
     loss_draws=10,
 )
 

@@ -45,8 +45,9 @@ def root(tmp_path_factory):
 
 
 def test_train_prints_its_record(root, monkeypatch, capsys):
-    genmem("train", *flags(dataclasses.replace(SMALL, n=8, loss_times=(0.1, 0.01))), "--out", root,
-           monkeypatch=monkeypatch)
+    genmem(
+        "train", *flags(dataclasses.replace(SMALL, n=8, loss_times=(0.1, 0.01))), "--out", root, monkeypatch=monkeypatch
+    )
     lines = capsys.readouterr().out.splitlines()
     assert "f_mem" in lines[0] and "t = 0.1" in lines[0]
     assert [int(line.split()[0]) for line in lines[1:6]] == SMALL.milestone_steps()[1:]
@@ -91,7 +92,13 @@ def test_measure_json_goes_to_programs_and_to_a_file(root, tmp_path, monkeypatch
 def test_measure_can_tell_the_quality_and_the_claims(root, monkeypatch, capsys):
     genmem("measure", root, "--quality", "--claims", "--features", "pixels", "--floor", monkeypatch=monkeypatch)
     out = capsys.readouterr().out
-    assert "best before copies" in out and "f_mem 1/2" in out and "swd_train" in out and "claimed" in out and "feature space pixels" in out
+    assert (
+        "best before copies" in out
+        and "f_mem 1/2" in out
+        and "swd_train" in out
+        and "claimed" in out
+        and "feature space pixels" in out
+    )
     assert len(list(root.glob("*/metrics/pixels/*.safetensors"))) == 4 * (len(SMALL.milestone_steps()) - 1)
 
 
@@ -111,8 +118,17 @@ def test_a_dry_run_says_what_would_run_and_leaves_nothing(tmp_path, monkeypatch,
 
 
 def test_a_preset_can_be_trained_on_other_data(tmp_path, monkeypatch, capsys):
-    genmem("sweep", "--preset", "patches-cpu", "--data", "gaussian:digits", "--out", tmp_path, "--dry-run",
-           monkeypatch=monkeypatch)
+    genmem(
+        "sweep",
+        "--preset",
+        "patches-cpu",
+        "--data",
+        "gaussian:digits",
+        "--out",
+        tmp_path,
+        "--dry-run",
+        monkeypatch=monkeypatch,
+    )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6 and all("gaussian" in line for line in lines[2:5])
 
@@ -251,5 +267,8 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments, words, tmp_path, m
 
 
 def test_commands_load_nothing_heavy_until_they_run():
-    code = "import sys; from genmem.commands import NAMES, command; [command(name) for name in NAMES]; print([m for m in ('torch', 'diffusers', 'sklearn', 'scipy') if m in sys.modules])"
+    code = (
+        "import sys; from genmem.commands import NAMES, command; [command(name) for name in NAMES]; "
+        "print([m for m in ('torch', 'diffusers', 'sklearn', 'scipy') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

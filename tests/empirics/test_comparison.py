@@ -29,7 +29,9 @@ def found():
     """The comparison of made-up runs without samples, whose tau_gen follows the theory and whose tau_mem does not."""
     runs = pilots(spread=0.05)
     fitted = map_of(runs, T)
-    return comparison.Comparison(T, fitted, comparison.exponents(runs, fitted), comparison.residuals(runs, fitted), [], {})
+    return comparison.Comparison(
+        T, fitted, comparison.exponents(runs, fitted), comparison.residuals(runs, fitted), [], {}
+    )
 
 
 def test_exponents_are_measured_and_predicted_by_two_routes_and_judged(found):
@@ -38,11 +40,14 @@ def test_exponents_are_measured_and_predicted_by_two_routes_and_judged(found):
     pool = load("digits").pool.reshape(-1, 64)
     psi_p = found.fitted.psi_p.value
     for event in ("gen", "gap", "mem"):
-        times = [getattr(RandomFeatures(n / 64, psi_p, T, spectrum=Spectrum.from_data(pool)).timescales(), event)
-                 for n in (32, 64, 128)]
+        times = [
+            getattr(RandomFeatures(n / 64, psi_p, T, spectrum=Spectrum.from_data(pool)).timescales(), event)
+            for n in (32, 64, 128)
+        ]
         slope = np.polyfit(np.log([32, 64, 128]), np.log(times), 1)[0]
         assert rows[event, "n"].predicted.value == pytest.approx(slope, abs=MAP_SCALE)
-        # One end of the range is the value itself where the fitted psi_p is that end; the other route rounds differently.
+        # One end of the range is the value itself where the fitted psi_p is that end; the other route rounds
+        # differently.
         low, high = rows[event, "n"].predicted.low, rows[event, "n"].predicted.high
         assert low - SAME_NUMBER <= slope <= high + SAME_NUMBER
     # Made to go as n^1 and not as the theory, and as 1/W.

@@ -73,7 +73,9 @@ def test_sampling_a_gaussian_with_its_exact_score_gives_its_variance():
         return SimpleNamespace(sample=x * (1 - signal).sqrt() / (signal * spread**2 + 1 - signal))
 
     noise = torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    errors = [(diffusion.ddim(network, noise, steps) - spread * noise).square().mean().sqrt() for steps in (10, 20, 500)]
+    errors = [
+        (diffusion.ddim(network, noise, steps) - spread * noise).square().mean().sqrt() for steps in (10, 20, 500)
+    ]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < tolerances.DDIM_500
 

@@ -106,7 +106,10 @@ def test_duplicates_are_told_once_and_dropped_on_demand(doubled, caplog):
             duplicates.warn(doubled, data.pool, data.held_out)
     [record] = caplog.records
     repeated, seen = duplicates.in_pool(data.pool, data.held_out)
-    assert f"of 160 images to train on, {repeated.sum()} repeat another and {seen.sum()} are held out too" in record.message
+    assert (
+        f"of 160 images to train on, {repeated.sum()} repeat another and {seen.sum()} are held out too"
+        in record.message
+    )
     kept = datasets.of_config(TrainConfig(data=doubled, deduplicate=True))
     assert len(kept.pool) == len(kept.pool_labels) == (~repeated & ~seen).sum() < 100
     assert np.array_equal(kept.held_out, data.held_out) and not np.any(duplicates.in_pool(kept.pool, kept.held_out))

@@ -36,10 +36,16 @@ def agree(continued, whole):
     assert len(common) >= 3 and all(ours[name] == theirs[name] for name in common)
 
 
-@pytest.mark.parametrize("change", [
-    {}, {"ema": 0.9, "dropout": 0.1, "warmup": 30, "flip": True},
-    {"copies": 2, "optimizer": "sgd", "learning_rate": 0.01}, {"stop": 0.9, "center": True},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"ema": 0.9, "dropout": 0.1, "warmup": 30, "flip": True},
+        {"copies": 2, "optimizer": "sgd", "learning_rate": 0.01},
+        {"stop": 0.9, "center": True},
+    ],
+    ids=str,
+)
 def test_a_finished_run_is_extended_to_the_numbers_of_one_that_never_ended(tmp_path, change):
     short, long = (dataclasses.replace(config, **change) for config in (SHORT, LONG))
     first = run(short, tmp_path / "root")

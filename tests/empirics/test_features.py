@@ -26,8 +26,12 @@ def test_the_random_network_is_the_same_each_time_and_tells_images_apart(channel
     np.testing.assert_array_equal(found, feature_space("random-conv")(x))
     assert found.shape == (6, 64) and np.linalg.matrix_rank(found - found.mean(0)) == (2 if side == 1 else 5)
     # In batches or one by one.
-    np.testing.assert_allclose(np.concatenate([feature_space("random-conv")(x[i : i + 1]) for i in range(6)]), found,
-                               rtol=tolerances.FLOAT32, atol=tolerances.FLOAT32)
+    np.testing.assert_allclose(
+        np.concatenate([feature_space("random-conv")(x[i : i + 1]) for i in range(6)]),
+        found,
+        rtol=tolerances.FLOAT32,
+        atol=tolerances.FLOAT32,
+    )
 
 
 def test_the_random_network_is_the_same_on_every_machine():

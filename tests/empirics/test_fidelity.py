@@ -23,9 +23,15 @@ def record_of(root, samples, config=CONFIG):
     """A record of one milestone with these samples for each step; where it needs another, that has none."""
     directory = root / config.key
     with runs.open_for_writing(directory, config):
-        runs.write_facts(directory, {
-            "key": config.key, "config": dataclasses.asdict(config), "status": "finished", "wall_time": 1.0,
-        })
+        runs.write_facts(
+            directory,
+            {
+                "key": config.key,
+                "config": dataclasses.asdict(config),
+                "status": "finished",
+                "wall_time": 1.0,
+            },
+        )
         none = dict.fromkeys(config.milestone_steps(), np.empty((0, 1, 8, 8)))
         for step, images in (none | samples).items():
             pixels = ((images + 1) * 127.5).round().astype(np.uint8)
@@ -123,7 +129,7 @@ class EmpiricalDenoiser:
     def __call__(self, x, k):
         signal = torch.tensor(alphabar()[int(k[0])], dtype=torch.float32)
         flat = x.flatten(1)
-        posterior = torch.softmax(-torch.cdist(flat, signal.sqrt() * self.images) ** 2 / (2 * (1 - signal)), dim=1)
+        posterior = torch.softmax(-(torch.cdist(flat, signal.sqrt() * self.images) ** 2) / (2 * (1 - signal)), dim=1)
         noise = (flat - signal.sqrt() * (posterior @ self.images)) / (1 - signal).sqrt()
         return type("Output", (), {"sample": noise.view_as(x)})
 
@@ -168,8 +174,21 @@ def test_kl_divergence_of_a_trained_network_from_the_mixture(tmp_path):
     from genmem.empirics.data.synthetic import MIXTURE
     from genmem.empirics.training.loop import train
 
-    config = TrainConfig(data="gmm", network="mlp", n=2048, width=32, blocks=2, batch_size=256, learning_rate=3e-3,
-                         steps=300, first_milestone=30, milestones=2, samples=1500, sampling_steps=25, test_images=16)
+    config = TrainConfig(
+        data="gmm",
+        network="mlp",
+        n=2048,
+        width=32,
+        blocks=2,
+        batch_size=256,
+        learning_rate=3e-3,
+        steps=300,
+        first_milestone=30,
+        milestones=2,
+        samples=1500,
+        sampling_steps=25,
+        test_images=16,
+    )
     record = train(config, tmp_path / "run")
     divergences = [kl_to_truth(record, int(step)) for step in (0, *record.steps)]
     for step, (value, error) in zip((0, *record.steps), divergences, strict=True):

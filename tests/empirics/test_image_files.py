@@ -57,8 +57,12 @@ def bad_folders():
         write_folder(folder, PIXELS[:9])
 
     return [
-        (mixed, "images of one size, but .*8x8 pixels and '.*' 8x4"), (oblong, "square"), (broken, "cannot be read"),
-        (cut, "cannot be read"), (few, "at least 10 images.*9"), (lambda folder: None, "at least 10 images.*0"),
+        (mixed, "images of one size, but .*8x8 pixels and '.*' 8x4"),
+        (oblong, "square"),
+        (broken, "cannot be read"),
+        (cut, "cannot be read"),
+        (few, "at least 10 images.*9"),
+        (lambda folder: None, "at least 10 images.*0"),
     ]
 
 
@@ -94,7 +98,9 @@ def test_channels_last_are_recognised_where_the_sides_tell(tmp_path):
     assert np.array_equal(first.pool, last.pool) and last.pool.shape[1:] == (3, 8, 8)
     # Three pixels a side: nothing tells which is which, and the documented order holds.
     np.save(tmp_path / "three.npy", PIXELS[:, :3, :3])
-    assert as_bytes(datasets.load(f"npy:{tmp_path / 'three.npy'}").pool) <= {image.tobytes() for image in PIXELS[:, :3, :3]}
+    assert as_bytes(datasets.load(f"npy:{tmp_path / 'three.npy'}").pool) <= {
+        image.tobytes() for image in PIXELS[:, :3, :3]
+    }
 
 
 NAN = np.zeros((20, 4, 4))
@@ -155,5 +161,8 @@ def test_sixteen_bits_reach_the_training_images(tmp_path):
     values = np.random.default_rng(1).integers(0, 65536, (20, 8, 8)).astype(np.uint16)
     write_folder(tmp_path, values)
     data = datasets.load(f"folder:{tmp_path}")
-    back = {((image.astype(float) + 1) * 32767.5).round().astype(np.uint16).tobytes() for image in (*data.pool, *data.held_out)}
+    back = {
+        ((image.astype(float) + 1) * 32767.5).round().astype(np.uint16).tobytes()
+        for image in (*data.pool, *data.held_out)
+    }
     assert back == {image.tobytes() for image in values}

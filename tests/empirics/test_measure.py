@@ -59,7 +59,7 @@ def test_times_are_where_the_curves_put_them():
         "gap": 10 * 10 ** (2 + logit(0.09 / 0.6)),
         "mem": 10 * 10 ** (2 + logit(0.09 / 0.5)),
         "copy": 10 * 10 ** (2.5 + logit(0.01 / 0.72)),
-        "half": 10 * 10 ** 2.5,
+        "half": 10 * 10**2.5,
     }
     for event, value in expected.items():
         time = getattr(times, event)
@@ -145,6 +145,7 @@ def test_the_lag_is_how_much_later_copies_come_than_the_gap():
 @pytest.fixture
 def recorded(tmp_path):
     """Writes a run whose images' losses and whose samples' copies differ by `noise` around the curves above."""
+
     def write(images, noise, samples=200):
         config = dataclasses.replace(SMALL, steps=10_000, milestones=30, samples=samples)
         directory = tmp_path / f"{images}-{noise}"
@@ -158,12 +159,19 @@ def recorded(tmp_path):
                 fall, rise = 1 - 0.9 / (1 + np.exp(-8 * x)), 1 / (1 + np.exp(-8 * (x - 1.5)))
                 copied = place < 0.8 / (1 + np.exp(-8 * (x - 2)))
                 # Images differ in how far their loss rises or falls in the end.
-                runs.write_milestone(directory, step, {
-                    "train_loss": np.array([fall - 0.1 * rise * (1 + of_image[0])] * 2),
-                    "test_loss": np.array([fall + 0.5 * rise * (1 + of_image[1])] * 2),
-                    "d1": np.where(copied, 0.1, 0.9), "d2": np.ones(samples), "index": np.zeros(samples, int),
-                })
+                runs.write_milestone(
+                    directory,
+                    step,
+                    {
+                        "train_loss": np.array([fall - 0.1 * rise * (1 + of_image[0])] * 2),
+                        "test_loss": np.array([fall + 0.5 * rise * (1 + of_image[1])] * 2),
+                        "d1": np.where(copied, 0.1, 0.9),
+                        "d2": np.ones(samples),
+                        "index": np.zeros(samples, int),
+                    },
+                )
         return runs.load(directory)
+
     return write
 
 
@@ -200,7 +208,9 @@ def test_the_lower_bound_is_that_of_the_exact_interval():
 
     for share in (0.0, 0.02, 0.3, 1.0):
         d1 = np.where(np.arange(200) < 200 * share, 0.0, 1.0)
-        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(memorized_fraction(d1, np.ones(200))[1], abs=1e-12)
+        assert lower_bound(np.array([share]), 200)[0] == pytest.approx(
+            memorized_fraction(d1, np.ones(200))[1], abs=1e-12
+        )
 
 
 def test_a_gap_that_was_there_before_training_is_taken_off_and_one_that_closes_is_none():

@@ -30,7 +30,9 @@ thread.join()
 def faults(how):
     """Page faults of a step that takes and frees 16 MB, in a thread of a process with Dask's environment."""
     environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"}
-    result = subprocess.run([sys.executable, "-c", CODE, how], env=environment, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", CODE, how], env=environment, capture_output=True, text=True, check=True
+    )
     return float(result.stdout)
 
 

@@ -56,13 +56,17 @@ def test_every_network_maps_batches_to_noise_and_depends_on_the_seed_alone(netwo
     assert one(x, k).sample.shape == x.shape
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), same.state_dict().values(), strict=True))
     other = network_of(TrainConfig(network=network, width=16, seed=4, **words), shape)
-    assert any(not torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
 
 
 def test_naming_and_checking_a_network_loads_no_torch():
-    code = ("import sys; from genmem.empirics.config import TrainConfig; TrainConfig().check(); "
-            "assert TrainConfig(network='random-features').is_theory and not TrainConfig().is_theory; "
-            "print('torch' in sys.modules)")
+    code = (
+        "import sys; from genmem.empirics.config import TrainConfig; TrainConfig().check(); "
+        "assert TrainConfig(network='random-features').is_theory and not TrainConfig().is_theory; "
+        "print('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -1,4 +1,5 @@
-"""Each mode in which Pillow opens a file is taken over faithfully or refused; the expected colours are computed by hand."""
+"""Each mode in which Pillow opens a file is taken over faithfully or refused; the expected colours are computed by
+hand."""
 
 import io
 
@@ -132,7 +133,9 @@ def test_a_transparent_colour_is_refused_where_a_pixel_has_it(image, transparent
     with pytest.raises(InputError, match="transparent pixels"):
         pixels_of(found, "x.png")
     if absent is not None:
-        assert np.array_equal(pixels_of(reopened(image, "PNG", transparency=absent), "x.png"), pixels_of(image, "x.png"))
+        assert np.array_equal(
+            pixels_of(reopened(image, "PNG", transparency=absent), "x.png"), pixels_of(image, "x.png")
+        )
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])

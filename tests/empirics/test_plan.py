@@ -40,10 +40,13 @@ def test_the_estimated_time_is_that_of_the_run(record):
 
 
 def test_more_steps_and_a_bigger_batch_cost_more():
-    small, long, big = estimate.costs([
-        dataclasses.replace(SMALL, steps=1000), dataclasses.replace(SMALL, steps=4000),
-        dataclasses.replace(SMALL, steps=1000, batch_size=1200),
-    ])
+    small, long, big = estimate.costs(
+        [
+            dataclasses.replace(SMALL, steps=1000),
+            dataclasses.replace(SMALL, steps=4000),
+            dataclasses.replace(SMALL, steps=1000, batch_size=1200),
+        ]
+    )
     assert long.seconds > 2.5 * small.seconds and big.seconds > 5 * small.seconds
     assert small.bytes == big.bytes
 

@@ -19,8 +19,20 @@ from tests.empirics.small import SMALL
 from tests.empirics.test_training import Stopped, recorded, stop_at
 
 STRINGS = TrainConfig(
-    data="strings", process="masked", network="guesser", n=64, width=32, batch_size=64, learning_rate=0.01, steps=400,
-    milestones=8, first_milestone=4, loss_times=(0.2, 0.6), loss_draws=8, test_images=100, samples=200,
+    data="strings",
+    process="masked",
+    network="guesser",
+    n=64,
+    width=32,
+    batch_size=64,
+    learning_rate=0.01,
+    steps=400,
+    milestones=8,
+    first_milestone=4,
+    loss_times=(0.2, 0.6),
+    loss_draws=8,
+    test_images=100,
+    samples=200,
     sampling_steps=6,
 )
 
@@ -48,10 +60,16 @@ def test_a_discrete_process_is_trained_measured_and_recorded(tmp_path):
     assert np.array_equal(d2, np.sort(apart, 1)[:, 1])
 
 
-@pytest.mark.parametrize("change", [
-    {}, {"copies": 3}, {"ema": 0.9, "stop": 0.5},
-    {"optimizer": "sgd", "train_time": 0.5, "loss_times": (0.5,), "samples": 0},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"copies": 3},
+        {"ema": 0.9, "stop": 0.5},
+        {"optimizer": "sgd", "train_time": 0.5, "loss_times": (0.5,), "samples": 0},
+    ],
+    ids=str,
+)
 def test_a_stopped_run_on_strings_goes_on_to_the_same_numbers(tmp_path, change):
     config = dataclasses.replace(STRINGS, steps=60, n=16, **change)
     whole = train(config, tmp_path / "whole")
@@ -67,15 +85,18 @@ def test_what_a_run_on_strings_costs_can_be_estimated():
     assert cost.seconds > 0 and cost.parameters == 18 * 32 + 32 + 32 * 12 + 12
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"process": "gaussian"}, "network must be one for the process gaussian, but 'guesser'"),
-    ({"network": "unet"}, "network must be one for the process masked, but 'unet'"),
-    ({"process": "gausian", "network": "unet"}, "did you mean 'gaussian'"),
-    ({"data": "digits"}, "process must be gaussian for the data digits, but 'masked'"),
-    ({"loss_times": (1.5,)}, "loss_times must lie between 0 and 1"),
-    ({"center": True}, "center must be left out for the data strings"),
-    ({"flip": True}, "flip must be left out for the data strings"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"process": "gaussian"}, "network must be one for the process gaussian, but 'guesser'"),
+        ({"network": "unet"}, "network must be one for the process masked, but 'unet'"),
+        ({"process": "gausian", "network": "unet"}, "did you mean 'gaussian'"),
+        ({"data": "digits"}, "process must be gaussian for the data digits, but 'masked'"),
+        ({"loss_times": (1.5,)}, "loss_times must lie between 0 and 1"),
+        ({"center": True}, "center must be left out for the data strings"),
+        ({"flip": True}, "flip must be left out for the data strings"),
+    ],
+)
 def test_parts_that_do_not_fit_are_refused(tmp_path, change, words):
     with pytest.raises(InputError, match=words):
         train(dataclasses.replace(STRINGS, **change), tmp_path / "run")

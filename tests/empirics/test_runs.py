@@ -63,15 +63,30 @@ def test_configs_survive_json():
 def write(directory, config, losses, status="finished", **facts):
     """A record with given losses, without training."""
     (directory / "milestones").mkdir(parents=True, exist_ok=True)
-    runs.write_facts(directory, {
-        "key": config.key, "config": dataclasses.asdict(config), "status": status, "wall_time": 1.0, **facts,
-    })
+    runs.write_facts(
+        directory,
+        {
+            "key": config.key,
+            "config": dataclasses.asdict(config),
+            "status": status,
+            "wall_time": 1.0,
+            **facts,
+        },
+    )
     for step, (train, test) in losses.items():
-        runs.write_milestone(directory, step, {
-            "train_loss": np.full((2, 3), train), "test_loss": np.full((2, 5), test),
-            "train_average": np.full(3, train / 2), "test_average": np.full(5, test / 2),
-            "d1": np.array([0.1, 0.4, 0.9]), "d2": np.ones(3), "index": np.arange(3),
-        })
+        runs.write_milestone(
+            directory,
+            step,
+            {
+                "train_loss": np.full((2, 3), train),
+                "test_loss": np.full((2, 5), test),
+                "train_average": np.full(3, train / 2),
+                "test_average": np.full(5, test / 2),
+                "d1": np.array([0.1, 0.4, 0.9]),
+                "d2": np.ones(3),
+                "index": np.arange(3),
+            },
+        )
 
 
 # Measured at steps 0, 2 and 30.
@@ -99,7 +114,10 @@ def test_a_record_is_read_back(record):
 
 
 def test_reading_a_record_loads_no_torch(record):
-    code = f"import sys; from genmem.empirics.records import runs; runs.load({str(record.directory)!r}).f_mem; assert 'torch' not in sys.modules"
+    code = (
+        f"import sys; from genmem.empirics.records import runs; runs.load({str(record.directory)!r}).f_mem; "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -164,9 +182,14 @@ def changed(record, change):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{}", "no record of a run: it has no key"), ("[]", "has no key"), ("3", "has no key"), ("null", "has no key"),
-        ('{"key": "x", "config": {}}', "has no status"), ('{"key": 3, "config": {}, "status": "finished"}', "its key is 3"),
-        ('{"key": "x", "config": [], "status": "finished"}', "its config is"), ("[" * 100_000, "cannot be read"),
+        ("{}", "no record of a run: it has no key"),
+        ("[]", "has no key"),
+        ("3", "has no key"),
+        ("null", "has no key"),
+        ('{"key": "x", "config": {}}', "has no status"),
+        ('{"key": 3, "config": {}, "status": "finished"}', "its key is 3"),
+        ('{"key": "x", "config": [], "status": "finished"}', "its config is"),
+        ("[" * 100_000, "cannot be read"),
     ],
 )
 def test_a_run_json_that_is_none_is_one_sentence(record, content, words):
@@ -179,11 +202,18 @@ def test_a_run_json_that_is_none_is_one_sentence(record, content, words):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("n", 17, "changed after the run: its config has the key"), ("n", "16", "a whole number for n, but it holds '16'"),
-        ("n", True, "a whole number for n"), ("n", None, "a whole number for n"), ("n", 16.0, "a whole number for n"),
-        ("learning_rate", "fast", "a number for learning_rate"), ("loss_times", 0.1, "a list of numbers for loss_times"),
-        ("loss_times", ["x"], "a list of numbers"), ("data", 3, "a text for data"), ("flip", 1, "true or false for flip"),
-        ("optimizer", "sdg", "one of adam, sgd for optimizer"), ("sampling_seed", "x", "a whole number or null"),
+        ("n", 17, "changed after the run: its config has the key"),
+        ("n", "16", "a whole number for n, but it holds '16'"),
+        ("n", True, "a whole number for n"),
+        ("n", None, "a whole number for n"),
+        ("n", 16.0, "a whole number for n"),
+        ("learning_rate", "fast", "a number for learning_rate"),
+        ("loss_times", 0.1, "a list of numbers for loss_times"),
+        ("loss_times", ["x"], "a list of numbers"),
+        ("data", 3, "a text for data"),
+        ("flip", 1, "true or false for flip"),
+        ("optimizer", "sdg", "one of adam, sgd for optimizer"),
+        ("sampling_seed", "x", "a whole number or null"),
         ("colour", "red", "unknown field 'colour'"),
     ],
 )
@@ -195,8 +225,12 @@ def test_a_config_that_was_changed_is_one_sentence(record, field, value, words):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"status": "done"}, "status must be one of running, finished"), ({"wall_time": "long"}, "its wall_time is 'long'"),
-     ({"data_source": "here"}, "its data_source is"), ({"key": "0" * 12}, "the run 000000000000")],
+    [
+        ({"status": "done"}, "status must be one of running, finished"),
+        ({"wall_time": "long"}, "its wall_time is 'long'"),
+        ({"data_source": "here"}, "its data_source is"),
+        ({"key": "0" * 12}, "the run 000000000000"),
+    ],
 )
 def test_other_facts_that_were_changed_are_one_sentence(record, change, words):
     changed(record, lambda facts: facts.update(change))

@@ -257,8 +257,11 @@ def test_a_check_disturbs_neither_the_network_nor_the_random_numbers(tmp_path):
 
 def test_a_users_random_functions_see_the_same_noise_each_time(tmp_path):
     stopper = StopBeforeMemorization(
-        IMAGES, HELD_OUT, tmp_path / "best.safetensors",
-        loss=lambda network, images: torch.rand(len(images)), sample=lambda network: torch.rand(5, 1, 4, 4),
+        IMAGES,
+        HELD_OUT,
+        tmp_path / "best.safetensors",
+        loss=lambda network, images: torch.rand(len(images)),
+        sample=lambda network: torch.rand(5, 1, 4, 4),
     )
     assert stopper.measure(1, Scripted()) == stopper.measure(1, Scripted())
 
@@ -384,8 +387,11 @@ def test_a_config_that_cannot_be_stopped_is_refused(change, words):
 @pytest.mark.slow
 def test_a_real_run_stops_inside_the_recorded_window(tmp_path):
     """digits, n = 32, W = 8: the times are those of the recorded run that went on to memorize."""
-    [whole] = [record for record in runs.find(RECORDS)
-               if (record.config.n, record.config.width, record.config.seed) == (32, 8, 0)]
+    [whole] = [
+        record
+        for record in runs.find(RECORDS)
+        if (record.config.n, record.config.width, record.config.seed) == (32, 8, 0)
+    ]
     times = times_of(whole)
     config = dataclasses.replace(
         whole.config, stop=0.01, first_milestone=40, milestones=40, loss_times=(0.01,), sampling_steps=20

@@ -183,8 +183,9 @@ def test_without_its_caller_a_worker_stops_the_run_and_is_free_for_the_next_swee
     root = tmp_path / "runs"
     with a_scheduler() as (address, _), a_worker(address):
         environment = os.environ | {"PYTHONPATH": os.getcwd()}
-        with subprocess.Popen([sys.executable, "-c", CALLER, root, address], env=environment,
-                              stderr=subprocess.DEVNULL) as caller:
+        with subprocess.Popen(
+            [sys.executable, "-c", CALLER, root, address], env=environment, stderr=subprocess.DEVNULL
+        ) as caller:
             wait_for(lambda: started(root))
             os.kill(caller.pid, how)
         records = Sweep(root, address).finish()

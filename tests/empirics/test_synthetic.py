@@ -11,9 +11,7 @@ from tests import tolerances
 def test_the_score_is_the_gradient_of_the_log_density(t):
     x = np.random.default_rng(0).normal(size=(5, 8))
     h = 1e-5
-    numeric = [
-        (MIXTURE.log_density(x + h * e, t) - MIXTURE.log_density(x - h * e, t)) / (2 * h) for e in np.eye(8)
-    ]
+    numeric = [(MIXTURE.log_density(x + h * e, t) - MIXTURE.log_density(x - h * e, t)) / (2 * h) for e in np.eye(8)]
     np.testing.assert_allclose(MIXTURE.score(x, t), np.transpose(numeric), atol=1e-8)
 
 
@@ -66,8 +64,11 @@ def test_gaussian_data_with_the_moments_of_the_digits():
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
-        (np.ones((3, 2)), "shape"), (np.array([[1.0, 2], [0, 1]]), "not symmetric"),
-        (np.diag([1.0, -1]), "eigenvalue -1"), (np.diag([np.inf, 1]), "finite"), (np.zeros((2, 2)), "eigenvalue 0"),
+        (np.ones((3, 2)), "shape"),
+        (np.array([[1.0, 2], [0, 1]]), "not symmetric"),
+        (np.diag([1.0, -1]), "eigenvalue -1"),
+        (np.diag([np.inf, 1]), "finite"),
+        (np.zeros((2, 2)), "eigenvalue 0"),
     ],
 )
 def test_a_matrix_that_is_no_covariance_is_refused(tmp_path, matrix, words):

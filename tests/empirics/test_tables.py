@@ -19,8 +19,13 @@ def measurement():
 
 
 def intervals(measurement):
-    return [{event: (0.5 * getattr(run, event).value, math.inf if event == "copy" else 2 * getattr(run, event).value)
-             for event in ("gen", "gap", "mem", "copy", "half")} for run in measurement.runs]
+    return [
+        {
+            event: (0.5 * getattr(run, event).value, math.inf if event == "copy" else 2 * getattr(run, event).value)
+            for event in ("gen", "gap", "mem", "copy", "half")
+        }
+        for run in measurement.runs
+    ]
 
 
 def test_joint_laws_know_n_and_the_width(measurement):
@@ -54,9 +59,14 @@ def test_json_is_strict_and_keeps_what_is_unknown_as_null(measurement):
 
 
 def test_the_claims_table_has_a_line_for_each_finding():
-    rows = [Finding(1, "τ_mem ∝ n [B]", "exponent", 1.02, 0.9, 1.1, 12, 3, "agrees"),
-            Finding(2, "τ_gen ∝ 1/W [B]", "exponent in W", math.nan, -np.inf, np.inf, 0, 0, "not tested", "one width")]
-    rows += [dataclasses.replace(rows[0], low=0.31, high=4.7e14), dataclasses.replace(rows[0], low=-np.inf, high=np.inf)]
+    rows = [
+        Finding(1, "τ_mem ∝ n [B]", "exponent", 1.02, 0.9, 1.1, 12, 3, "agrees"),
+        Finding(2, "τ_gen ∝ 1/W [B]", "exponent in W", math.nan, -np.inf, np.inf, 0, 0, "not tested", "one width"),
+    ]
+    rows += [
+        dataclasses.replace(rows[0], low=0.31, high=4.7e14),
+        dataclasses.replace(rows[0], low=-np.inf, high=np.inf),
+    ]
     text = tables.claims_table({"digits": rows}, "random-conv")
     assert "0.31 or more" in text and "1.02  none" in text and "469" not in text
     assert "1.02  0.90 to 1.10" in text and "agrees (3 censored)" in text and "not tested: one width" in text

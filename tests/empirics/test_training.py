@@ -49,8 +49,15 @@ def test_a_run_records_what_it_promises(finished):
     milestone = store.load(finished.directory / "milestones" / "000000030.safetensors")[0]
     shapes = {name: array.shape for name, array in milestone.items()}
     assert shapes == {
-        "train_loss": (2, 16), "test_loss": (2, 16), "train_average": (16,), "test_average": (16,),
-        "samples": (16, 1, 8, 8), "d1": (16,), "d2": (16,), "index": (16,), "d_held_out": (16,),
+        "train_loss": (2, 16),
+        "test_loss": (2, 16),
+        "train_average": (16,),
+        "test_average": (16,),
+        "samples": (16, 1, 8, 8),
+        "d1": (16,),
+        "d2": (16,),
+        "index": (16,),
+        "d_held_out": (16,),
     }
     facts = finished.facts
     assert facts["device"] == "cpu" and facts["versions"]["torch"] == torch.__version__ and facts["wall_time"] > 0
@@ -85,17 +92,21 @@ def test_the_recorded_loss_is_the_denoising_error_of_the_checkpoint(finished):
     network = unet(4, 1, 8, 2, 1).eval()
     arrays, facts = store.load(sorted((finished.directory / "checkpoints").iterdir())[-1])
     assert facts["step"] == 30
-    network.load_state_dict({
-        name.removeprefix("network."): torch.from_numpy(array)
-        for name, array in arrays.items() if name.startswith("network.")
-    })
+    network.load_state_dict(
+        {
+            name.removeprefix("network."): torch.from_numpy(array)
+            for name, array in arrays.items()
+            if name.startswith("network.")
+        }
+    )
     images = torch.from_numpy(finished.training_images())
     random = torch.Generator().manual_seed(0)
     noise = torch.randn(400, *images.shape, generator=random)
     with torch.no_grad():
         signal = torch.exp(torch.tensor(-2 * 0.1))
-        prediction = network((signal.sqrt() * images + (1 - signal).sqrt() * noise).flatten(0, 1),
-                             torch.full((6400,), 136)).sample.view_as(noise)
+        prediction = network(
+            (signal.sqrt() * images + (1 - signal).sqrt() * noise).flatten(0, 1), torch.full((6400,), 136)
+        ).sample.view_as(noise)
     per_draw = (prediction - noise).square().mean(dim=(1, 2, 3, 4))
     # Two draws of 16 images were recorded; their spread is that of `per_draw` over the root of two.
     assert abs(finished.loss(0.1)[0][-1] - per_draw.mean()) < 4 * per_draw.std() / 2**0.5
@@ -181,8 +192,13 @@ def test_sigkill_at_random_moments_changes_no_bit(tmp_path, kills, monkeypatch):
     # The server imports once and forks the runs, which saves seconds for each.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["genmem.empirics.training.loop", "genmem.empirics.training.milestones", "sklearn.datasets",
-         "diffusers.models.unets.unet_2d", "diffusers.schedulers.scheduling_ddim"]
+        [
+            "genmem.empirics.training.loop",
+            "genmem.empirics.training.milestones",
+            "sklearn.datasets",
+            "diffusers.models.unets.unet_2d",
+            "diffusers.schedulers.scheduling_ddim",
+        ]
     )
     chance = random.Random(kills)
     killed = set()
@@ -256,9 +272,23 @@ def test_the_random_features_network_follows_the_theory(tmp_path):
     gaps = {}
     for copies in (0, 2):
         config = TrainConfig(
-            data=f"gaussian:{tmp_path / 'identity.npy'}", n=n, network="random-features", width=p, optimizer="sgd",
-            momentum=0.0, learning_rate=48.0, batch_size=n * max(copies, 1), copies=copies, train_time=0.1,
-            loss_times=(0.1,), loss_draws=10, test_images=2000, samples=0, steps=960, milestones=4, first_milestone=48,
+            data=f"gaussian:{tmp_path / 'identity.npy'}",
+            n=n,
+            network="random-features",
+            width=p,
+            optimizer="sgd",
+            momentum=0.0,
+            learning_rate=48.0,
+            batch_size=n * max(copies, 1),
+            copies=copies,
+            train_time=0.1,
+            loss_times=(0.1,),
+            loss_draws=10,
+            test_images=2000,
+            samples=0,
+            steps=960,
+            milestones=4,
+            first_milestone=48,
         )
         record = train(config, tmp_path / str(copies))
         tau = record.steps * config.learning_rate / d**2
@@ -281,8 +311,20 @@ def test_the_mlp_learns_the_score_of_the_mixture(tmp_path):
     from genmem.empirics.processes.diffusion import step_of_time, time_of_step
 
     config = dataclasses.replace(
-        SMALL, data="gmm", network="mlp", width=64, blocks=3, n=4096, batch_size=256, steps=600, learning_rate=3e-3,
-        loss_times=(0.5,), test_images=2000, loss_draws=10, samples=400, sampling_steps=50,
+        SMALL,
+        data="gmm",
+        network="mlp",
+        width=64,
+        blocks=3,
+        n=4096,
+        batch_size=256,
+        steps=600,
+        learning_rate=3e-3,
+        loss_times=(0.5,),
+        test_images=2000,
+        loss_draws=10,
+        samples=400,
+        sampling_steps=50,
     )
     record = train(config, tmp_path)
     # The least loss is that of the exact score: 1 - Delta E|score|^2 / d.
@@ -298,10 +340,17 @@ def test_the_mlp_learns_the_score_of_the_mixture(tmp_path):
     assert abs(np.abs(samples.mean(axis=(1, 2, 3))).mean() - 1) < 0.2
 
 
-@pytest.mark.parametrize("change", [
-    {"ema": 0.9}, {"dropout": 0.2, "warmup": 20}, {"flip": True, "copies": 2},
-    {"half": "second", "balanced": True, "center": True}, {"ema": 0.9, "precision": "bf16", "dropout": 0.1},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ema": 0.9},
+        {"dropout": 0.2, "warmup": 20},
+        {"flip": True, "copies": 2},
+        {"half": "second", "balanced": True, "center": True},
+        {"ema": 0.9, "precision": "bf16", "dropout": 0.1},
+    ],
+    ids=str,
+)
 def test_every_option_changes_the_run_and_survives_a_stop(finished, tmp_path, change):
     config = dataclasses.replace(SMALL, **change)
     whole = train(config, tmp_path / "whole")

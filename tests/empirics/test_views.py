@@ -67,20 +67,24 @@ def test_the_theory_sees_the_images_as_the_options_have_them(colours):
     assert spectrum.mean == pytest.approx(images.var(axis=0, ddof=1).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"pixels": 3}, "pixels must divide the side 8 of the images of digits, but 3 was given"),
-    ({"pixels": 16}, "pixels must divide the side 8"),
-    ({"data": "gmm", "pixels": 1}, "pixels must divide the side 1"),
-    ({"classes": (3, 11)}, "classes must be among 0, 1, .*, but 11 was given"),
-    ({"data": "gmm", "range": "centered"}, "range must be symmetric for the data gmm"),
-    ({"data": "gmm", "grey": True}, "grey must be off for images of 8 channels"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pixels": 3}, "pixels must divide the side 8 of the images of digits, but 3 was given"),
+        ({"pixels": 16}, "pixels must divide the side 8"),
+        ({"data": "gmm", "pixels": 1}, "pixels must divide the side 1"),
+        ({"classes": (3, 11)}, "classes must be among 0, 1, .*, but 11 was given"),
+        ({"data": "gmm", "range": "centered"}, "range must be symmetric for the data gmm"),
+        ({"data": "gmm", "grey": True}, "grey must be off for images of 8 channels"),
+    ],
+)
 def test_an_option_that_the_data_do_not_allow_is_one_sentence(changes, words):
     with pytest.raises(InputError, match=words):
         datasets.of_config(TrainConfig(**changes))
 
 
-@pytest.mark.parametrize("changes", [{"pixels": 4}, {"classes": (1,)}, {"grey": True}, {"range": "centered"},
-                                     {"sampling_seed": 0}])
+@pytest.mark.parametrize(
+    "changes", [{"pixels": 4}, {"classes": (1,)}, {"grey": True}, {"range": "centered"}, {"sampling_seed": 0}]
+)
 def test_each_option_changes_the_key_and_its_default_does_not(changes):
     assert dataclasses.replace(TrainConfig(), **changes).key != TrainConfig().key == "44136fa355b3"

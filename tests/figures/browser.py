@@ -67,7 +67,8 @@ class Browser:
         return [entry["message"] for entry in self._said if entry["level"] not in ("INFO", "DEBUG")]
 
     def requests(self) -> list[str]:
-        """Every address that was asked for since the browser started, pages and sockets; not what the file holds itself."""
+        """Every address that was asked for since the browser started, pages and sockets; not what the file holds
+        itself."""
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":

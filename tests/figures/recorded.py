@@ -18,7 +18,9 @@ def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int 
 
     From `mem` on, every second sample is an exact copy of a training image. The distances SWD and FID are made up too.
     """
-    config = TrainConfig(**{"n": n, "seed": seed, "steps": steps, "milestones": 60, "samples": 16, "test_images": 8} | config)
+    config = TrainConfig(
+        **{"n": n, "seed": seed, "steps": steps, "milestones": 60, "samples": 16, "test_images": 8} | config
+    )
     directory = root / config.key
     images = _training_images(config)
     rng = np.random.default_rng(seed)
@@ -55,7 +57,11 @@ def distances(step, gen: float) -> float:
 
 def _write_metrics(directory: Path, config: TrainConfig, step: int, distance: float) -> None:
     """What genmem.empirics.analysis.fidelity stores, so that tests need not compute it."""
-    arrays = {"similarity": np.full(16, 0.5), "nearest": np.zeros(16, np.int32), "similarity_held_out": np.full(16, 0.4)}
+    arrays = {
+        "similarity": np.full(16, 0.5),
+        "nearest": np.zeros(16, np.int32),
+        "similarity_held_out": np.full(16, 0.4),
+    }
     facts = {
         "identity": {"key": config.key, "step": step, "space": RANDOM_CONV, "recipe": fidelity._RECIPE},
         "distances": dict.fromkeys(fidelity._NAMES, (distance, 0.05 * distance)),

@@ -11,7 +11,9 @@ from tests.figures.recorded import write_run
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     root = tmp_path_factory.mktemp("halves")
-    return [write_run(root, 32, 0, gen=100, mem=480, steps=960, milestones=20, half=half) for half in ("first", "second")]
+    return [
+        write_run(root, 32, 0, gen=100, mem=480, steps=960, milestones=20, half=half) for half in ("first", "second")
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -168,7 +168,9 @@ def test_what_is_refused_is_said_and_the_page_lives_on(page):
     field.clear()
     field.send_keys("digts", Keys.ENTER)
     page.wait(f"""{MODEL} return model.visible && model.text.includes("did you mean 'digits'")""", "refusal")
-    assert "did you mean" in host(page, "refusal").text or "did you mean" in inside(page, "refusal", ".bk-clearfix").text
+    assert (
+        "did you mean" in host(page, "refusal").text or "did you mean" in inside(page, "refusal", ".bk-clearfix").text
+    )
     choose(page, "isotropic")
     page.wait(f"{MODEL} return !model.visible", "refusal")
 
@@ -207,7 +209,9 @@ def test_on_a_phone_nothing_is_cut_off_and_a_tap_moves_the_network(page):
     before = value(page, "psi_n")
     plot = host(page, "regimes")
     page.run("arguments[0].scrollIntoView({block: 'center'})", plot)
-    box = page.run("const box = arguments[0].getBoundingClientRect(); return [box.left, box.top, box.width, box.height]", plot)
+    box = page.run(
+        "const box = arguments[0].getBoundingClientRect(); return [box.left, box.top, box.width, box.height]", plot
+    )
     touch = {"x": box[0] + 0.8 * box[2], "y": box[1] + 0.3 * box[3]}
     page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touch]})
     page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -227,4 +231,6 @@ def test_a_port_in_use_is_refused_in_one_sentence(address):
     port = re.search(r"\d+", address.removeprefix("http://localhost"))[0]
     result = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=60)
     assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.strip() == f"genmem: port must be one that is free, but {port} was given: Address already in use"
+    assert (
+        result.stderr.strip() == f"genmem: port must be one that is free, but {port} was given: Address already in use"
+    )

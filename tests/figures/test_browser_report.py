@@ -42,7 +42,8 @@ def test_a_phone_gets_the_narrow_figures(browser, report):  # noqa: F811
 def test_every_entry_of_the_contents_leads_somewhere(browser, report):  # noqa: F811
     browser.open((report[1] / "index.html").as_uri())
     links = browser.run(
-        "return [...document.querySelectorAll('nav a')].map(a => document.querySelector(a.getAttribute('href'))?.textContent)"
+        "return [...document.querySelectorAll('nav a')]"
+        ".map(a => document.querySelector(a.getAttribute('href'))?.textContent)"
     )
     assert len(links) >= 3 and all(links)
 

@@ -1,4 +1,4 @@
-"""Figures by name: every file is there, holds where it comes from, and nothing is computed that a file already holds."""
+"""Figures by name: every file is there, holds where it comes from, and nothing is computed twice."""
 
 import typing
 
@@ -23,6 +23,7 @@ def catalogue_build(data, width):
 @pytest.fixture
 def entry(monkeypatch):
     """A catalogue of one figure that counts how often its data are computed."""
+
     def calculate(source):
         calculate.calls += 1
         return made.curves()

@@ -39,7 +39,10 @@ def test_copies_at_fifteen_n_collapse(data):
 
 
 def test_each_parameter_that_was_varied_alone_has_a_row(records, tmp_path):
-    rates = [write_run(tmp_path, 32, 0, gen=150, mem=480, steps=1500, milestones=20, learning_rate=rate) for rate in (1e-3, 4e-3)]
+    rates = [
+        write_run(tmp_path, 32, 0, gen=150, mem=480, steps=1500, milestones=20, learning_rate=rate)
+        for rate in (1e-3, 4e-3)
+    ]
     wide = write_run(tmp_path, 32, 0, gen=150, mem=480, steps=1500, milestones=20, width=16)
     data = collapse.calculate([*records, *rates[1:], wide])
     assert data.factor.values.tolist() == ["n", "width", "learning_rate"]

@@ -92,7 +92,12 @@ def test_curves_are_shown_down_to_their_lowest_and_not_up_to_the_end_of_the_rise
 
 @pytest.mark.parametrize(
     "settings",
-    [Settings(), TWO_ATOMS, Settings(psi_n=0.5, psi_p=40.3, t=0.01, kind="of a data set"), Settings(alpha=0.5, copies=128)],
+    [
+        Settings(),
+        TWO_ATOMS,
+        Settings(psi_n=0.5, psi_p=40.3, t=0.01, kind="of a data set"),
+        Settings(alpha=0.5, copies=128),
+    ],
 )
 def test_widgets_say_the_settings_they_were_given(settings):
     said = Controls(settings, lambda: None).settings

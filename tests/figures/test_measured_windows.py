@@ -27,9 +27,9 @@ def test_curves_are_the_recorded_losses_and_fractions(data, runs):
     start = losses(0, gen=150 * 1.05, mem=15 * record.config.n * 1.1)[1]
     np.testing.assert_allclose(run.excess, (test - test.min()) / (start - test.min()), atol=1e-5)
     quality, _, copies = measured_windows.build(data).axes
-    drawn = [line for line in quality.lines if line.get_linestyle() != 'None']
+    drawn = [line for line in quality.lines if line.get_linestyle() != "None"]
     assert np.array_equal(drawn[3].get_xdata(), record.steps) and np.array_equal(drawn[3].get_ydata(), run.excess)
-    drawn = [line for line in copies.lines if line.get_linestyle() != 'None']
+    drawn = [line for line in copies.lines if line.get_linestyle() != "None"]
     assert np.array_equal(drawn[3].get_ydata(), record.f_mem)
 
 

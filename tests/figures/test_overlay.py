@@ -23,7 +23,9 @@ def test_regimes_are_those_of_the_theory_at_the_training_time(data):
     spectrum = Spectrum.from_data(load("digits").pool.reshape(-1, 64))
     tau = float(data.tau)
     for i, j in ((0, 0), (15, 10), (39, 39), (20, 3)):
-        times = RandomFeatures(float(data.psi_n[j]), float(data.psi_p[i]), data.attrs["t"], spectrum=spectrum).timescales()
+        times = RandomFeatures(
+            float(data.psi_n[j]), float(data.psi_p[i]), data.attrs["t"], spectrum=spectrum
+        ).timescales()
         if tau < times.gen:
             expected = "underfit"
         elif np.isinf(times.mem):
@@ -94,7 +96,9 @@ def test_the_panels_draw_the_data(data):
     shown = data.measured.sel(event=["gen", "mem"]).values
     assert sorted(drawn) == sorted(shown.ravel())
     ratios = np.concatenate([line.get_ydata() for line in residual.lines if line.get_linestyle() == "None"])
-    assert sorted(ratios) == pytest.approx(sorted((data.measured / data.predicted).sel(event=["gen", "gap", "mem"]).values.ravel()))
+    assert sorted(ratios) == pytest.approx(
+        sorted((data.measured / data.predicted).sel(event=["gen", "gap", "mem"]).values.ravel())
+    )
     assert len(residual.texts) == int(data.censored.sel(event=["gen", "gap", "mem"]).sum())  # an arrow for each bound
     assert [label.get_text() for label in exponents.get_yticklabels()] == [
         rf"{style.TIME_LABELS[event]} in $n$" for event in ("gen", "gap", "mem", "copy")

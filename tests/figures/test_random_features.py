@@ -40,7 +40,7 @@ def test_the_panels_draw_every_stage_and_what_is_left():
             assert np.array_equal(line.get_ydata(), data[split].sel(stage=stage))
     for line, stage in zip(left.lines, data.stage.values[:-1], strict=False):
         assert np.array_equal(line.get_ydata(), data.test.sel(stage=stage) - data.test.sel(stage="closed_form"))
-    marks = [float(line.get_xdata()[0]) for line in test.lines[len(data.stage):]]
+    marks = [float(line.get_xdata()[0]) for line in test.lines[len(data.stage) :]]
     assert marks == data.time.values.ravel().tolist()
 
 

@@ -36,7 +36,9 @@ def picture(tmp_path):
 
 
 def test_page_is_self_contained_and_well_formed(picture):
-    section = report.Section("One", ["n < 32 & τ_mem goes as n^b"], [picture], [report.Table("Times", [{"n": "32", "τ_gen": "> 5"}])])
+    section = report.Section(
+        "One", ["n < 32 & τ_mem goes as n^b"], [picture], [report.Table("Times", [{"n": "32", "τ_gen": "> 5"}])]
+    )
     page = report.render("When?", ["lead"], [section], ["made by hand"])
     reader = Reader(page)
     assert not reader.open

@@ -16,7 +16,9 @@ def test_number(value, text):
 
 
 def test_percent_keeps_two_digits():
-    assert sentences.percent(0.0077) == "0.77 %" and sentences.percent(0.461) == "46 %" and sentences.percent(0) == "0 %"
+    assert (
+        sentences.percent(0.0077) == "0.77 %" and sentences.percent(0.461) == "46 %" and sentences.percent(0) == "0 %"
+    )
 
 
 def test_a_network_that_never_memorizes_is_said_to(curves):
@@ -134,7 +136,11 @@ def test_tables_show_bounds_as_bounds(overlay):
     overlay["censored"][5, 2] = True
     ratio = {(row["time"], row["n"]): row for row in sentences.ratio_table(overlay)}
     assert ratio["τ_mem", "64"] == {
-        "time": "τ_mem", "n": "64", "measured": "192", "predicted": "205", "ratio": "0.94",
+        "time": "τ_mem",
+        "n": "64",
+        "measured": "192",
+        "predicted": "205",
+        "ratio": "0.94",
     }
     assert ratio["τ_mem", "128"]["measured"].startswith("> ") and ratio["τ_mem", "128"]["ratio"].startswith("> ")
 
@@ -150,8 +156,9 @@ def test_summary_speaks_of_the_fewest_and_of_the_most_images(overlay):
     assert "On 32 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after 96." in text
     assert "Two numbers were fitted" in text and "a factor of 1.60" in text
     overlay["censored"][4:, 2] = True
-    assert "On 128 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after more than 384." in (
-        " ".join(sentences.summary(overlay))
+    assert (
+        "On 128 images of digits a U-Net (W = 8) generalized after 60 optimizer steps "
+        "and memorized after more than 384." in (" ".join(sentences.summary(overlay)))
     )
 
 
@@ -165,7 +172,10 @@ def test_tables_and_summary_keep_networks_of_other_widths_apart(overlay):
     overlay["measured"][1::2, 2] *= 10
     overlay["predicted"][1::2, 2] *= 2
     rows = [row for row in sentences.ratio_table(overlay) if row["time"] == "τ_mem" and row["n"] == "64"]
-    assert [(row["W"], row["measured"], row["predicted"]) for row in rows] == [("8", "192", "205"), ("16", "1,920", "410")]
+    assert [(row["W"], row["measured"], row["predicted"]) for row in rows] == [
+        ("8", "192", "205"),
+        ("16", "1,920", "410"),
+    ]
     assert sentences.measured_table(overlay)[1]["W"] == "16"
     assert "On 32 images of digits a U-Net (W = 8) generalized after 60 optimizer steps and memorized after 96." in (
         sentences.summary(overlay)

@@ -58,6 +58,10 @@ def test_losses_and_fractions_are_drawn_in_one_colour_for_each_n(records, width)
     for k, record in enumerate(records):
         colour = style.ordered(3)[k // 2]
         train, test = record.loss(0.01)
-        for line, values in ((losses.lines[2 * k], train), (losses.lines[2 * k + 1], test), (copies.lines[k], record.f_mem)):
+        for line, values in (
+            (losses.lines[2 * k], train),
+            (losses.lines[2 * k + 1], test),
+            (copies.lines[k], record.f_mem),
+        ):
             assert np.array_equal(line.get_xdata(), record.steps) and np.array_equal(line.get_ydata(), values)
             assert line.get_color() == colour

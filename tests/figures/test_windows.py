@@ -47,8 +47,9 @@ def test_the_gap_is_a_tenth_of_the_fall_at_tau_gap(data):
 @pytest.mark.parametrize("width", [style.SINGLE, style.DOUBLE])
 def test_bars_reach_from_tau_gen_to_tau_mem_and_curves_are_the_data(data, width):
     figure = windows.build(data, width)
-    quality, gap, bars = (next(a for a in figure.axes if a.get_title("left") == t) for t in
-                          ("quality", "memorization", "when to stop"))
+    quality, gap, bars = (
+        next(a for a in figure.axes if a.get_title("left") == t) for t in ("quality", "memorization", "when to stop")
+    )
     colours = style.ordered(3)
     for k, colour in enumerate(colours):
         for axes, name in ((quality, "score"), (gap, "gap")):

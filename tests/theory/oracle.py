@@ -1,7 +1,7 @@
 """A slow and obvious oracle for the closed form: docs/theory.md, sections 3 to 5, line by line, in mpmath.
 
-Nothing is shared with the package: constants by mpmath's quadrature, equations in the papers' notation (m copies, two kinds
-of samples, integrals over the spectrum as plain sums), a longer contour, thirty digits.
+Nothing is shared with the package: constants by mpmath's quadrature, equations in the papers' notation (m copies, two
+kinds of samples, integrals over the spectrum as plain sums), a longer contour, thirty digits.
 """
 
 from itertools import product
@@ -69,8 +69,10 @@ class Oracle:
         return root[0], list(root[1:])
 
     def parts(self, z, g, deltas):
-        m_k = [self.rest[0] + mp.fsum(pi * ma[k] / (1 + d) for (ma, _, pi, _), d in zip(self.kinds, deltas))
-               for k in range(len(self.lam))]
+        m_k = [
+            self.rest[0] + mp.fsum(pi * ma[k] / (1 + d) for (ma, _, pi, _), d in zip(self.kinds, deltas))
+            for k in range(len(self.lam))
+        ]
         gamma = self.rest[1] + mp.fsum(pi * ga / (1 + d) for (_, ga, pi, _), d in zip(self.kinds, deltas)) - z
         return m_k, gamma, [self.p * g / (1 + self.p * g * m) for m in m_k]
 
@@ -81,8 +83,16 @@ class Oracle:
         theta = mp.fsum(pi / (1 + d) for (_, _, pi, _), d in zip(self.kinds, deltas)) if finite else mp.mpf(1)
         label = theta * self.b2 * self.integral(u)
         rho = (self.integral([x * y for x, y in zip(self.data, u)]) + self.v2 * self.p * g) / self.n
-        return dict(g=g, deltas=deltas, m=m_k, u=u, d=[1 + self.p * g * x for x in m_k], theta=theta, label=label,
-                    eta=rho / (1 + deltas[0]))
+        return dict(
+            g=g,
+            deltas=deltas,
+            m=m_k,
+            u=u,
+            d=[1 + self.p * g * x for x in m_k],
+            theta=theta,
+            label=label,
+            eta=rho / (1 + deltas[0]),
+        )
 
     @staticmethod
     def bar(node):
@@ -151,8 +161,10 @@ class Oracle:
                 theta = -(2 * k + 1) * mp.pi / NODES
                 cot = mp.cot(mp.mpf("0.6407") * theta)
                 s = NODES * (mp.mpf("-0.6122") + mp.mpf("0.5017") * theta * cot + mp.mpc(0, "0.2645") * theta)
-                ds = mp.diff(lambda q: NODES * (mp.mpf("0.5017") * q * mp.cot(mp.mpf("0.6407") * q)
-                                                + mp.mpc(0, "0.2645") * q), theta)
+                ds = mp.diff(
+                    lambda q: NODES * (mp.mpf("0.5017") * q * mp.cot(mp.mpf("0.6407") * q) + mp.mpc(0, "0.2645") * q),
+                    theta,
+                )
                 z = -s / (c * time)
                 nodes.append(self.node(z, guess(complex(z))))
                 weights.append(-mp.exp(s) * ds / (mp.mpc(0, 1) * NODES * s))
@@ -166,7 +178,7 @@ class Oracle:
         second = mp.fsum(q[i] * q[j] * self.population(nodes[i], nodes[j]) for i, j in pairs)
         empirical = train
         if not mp.isinf(self.m):
-            empirical = 1 + 2 * first + mp.fsum(
-                q[i] * q[j] * self.training_points(nodes[i], nodes[j]) for i, j in pairs
+            empirical = (
+                1 + 2 * first + mp.fsum(q[i] * q[j] * self.training_points(nodes[i], nodes[j]) for i, j in pairs)
             )
         return np.array([float(mp.re(x)) for x in (train, 1 + 2 * first + second, empirical)])

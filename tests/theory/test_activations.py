@@ -159,7 +159,8 @@ def test_tanh_on_pixels():
     with mpmath.workdps(20):
         points = [0, 0.01, 0.03, 0.1, 0.3, 1, 3, 6, 12]
         mu1, norm2 = (
-            2 * mpmath.quad(lambda z, k=k: z**k * mpmath.tanh(c.gamma * z) ** (2 - k) * mpmath.npdf(z), points) for k in (1, 0)
+            2 * mpmath.quad(lambda z, k=k: z**k * mpmath.tanh(c.gamma * z) ** (2 - k) * mpmath.npdf(z), points)
+            for k in (1, 0)
         )
     assert c.mu1 == pytest.approx(float(mu1), rel=CONSTANTS) and c.norm2 == pytest.approx(float(norm2), rel=CONSTANTS)
     assert c.v2 + c.s2 == pytest.approx(c.norm2 - c.mu1**2, rel=1e-9)
@@ -186,8 +187,10 @@ def test_linear_features_are_least_squares():
 
 @pytest.mark.parametrize("copies, threshold", [(1, 1.0), (2, 0.5)])
 def test_linear_features_diverge_where_samples_span_the_space(copies, threshold):
-    below, at, above = (RandomFeatures(n, 3, 0.1, "linear", copies=copies).learning_curves(np.inf).test
-                        for n in (threshold * 0.999, threshold, threshold * 1.001))
+    below, at, above = (
+        RandomFeatures(n, 3, 0.1, "linear", copies=copies).learning_curves(np.inf).test
+        for n in (threshold * 0.999, threshold, threshold * 1.001)
+    )
     assert np.isinf(at) and 50 < below < 1e5 and 50 < above < 1e5
 
 

@@ -254,8 +254,11 @@ def test_the_closed_form_of_another_problem_is_refused():
     """Negative controls for the test above: a tenth more points, five copies for four, no ridge for some."""
     model, tau = CHECKS["four copies"]
     found = extrapolated(model, tau)
-    for other in (RandomFeatures(2.2, 4, 0.1, copies=4), RandomFeatures(2, 4, 0.1, copies=5),
-                  RandomFeatures(2, 4, 0.1, copies=4, ridge=0.003)):
+    for other in (
+        RandomFeatures(2.2, 4, 0.1, copies=4),
+        RandomFeatures(2, 4, 0.1, copies=5),
+        RandomFeatures(2, 4, 0.1, copies=4, ridge=0.003),
+    ):
         assert deviation(other, *found, tau) > 2 * STANDARD_ERRORS
 
 
@@ -264,8 +267,16 @@ def test_the_closed_form_of_another_problem_is_refused():
 @pytest.mark.parametrize(
     "psi_p, psi_n, t, copies, spectrum, d, tau, expected",
     [
-        (8, 4, 0.01, np.inf, Spectrum(), 200, [1e2, 1e4, 1e6],
-         [[0.9793, 0.9825, 0.1172], [0.9094, 1.1857, 10.3805], [0.7408, 6.9948, 303.746]]),
+        (
+            8,
+            4,
+            0.01,
+            np.inf,
+            Spectrum(),
+            200,
+            [1e2, 1e4, 1e6],
+            [[0.9793, 0.9825, 0.1172], [0.9094, 1.1857, 10.3805], [0.7408, 6.9948, 303.746]],
+        ),
         (4, 2, 0.1, np.inf, TWO_ATOMS, 200, [1e1, 1e3], [[0.8103, 0.8372, 0.3030], [0.5864, 1.2462, 2.5593]]),
         (4, 2, 0.1, 4, Spectrum(), 120, [1e1, 1e4], [[0.7350, 0.8995, np.nan], [0.3158, 2.3728, np.nan]]),
         (4, 2, 0.1, 1, Spectrum(), 120, [1e2], [[0.2172, 1.4517, np.nan]]),
@@ -308,8 +319,11 @@ def test_published_modes():
 # What a run takes -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "model, d, times",
-    [(RandomFeatures(4, 8, 0.1), 100, 100), (RandomFeatures(2, 4, 0.1, copies=4), 100, 20),
-     (RandomFeatures(40, 1, 0.1), 100, 1000)],
+    [
+        (RandomFeatures(4, 8, 0.1), 100, 100),
+        (RandomFeatures(2, 4, 0.1, copies=4), 100, 20),
+        (RandomFeatures(40, 1, 0.1), 100, 1000),
+    ],
     ids=["wide", "copies", "many points"],
 )
 def test_memory_is_predicted(model, d, times):

@@ -106,7 +106,10 @@ def test_a_draw_is_repeatable_and_seeds_differ():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    strategies.floats(-1, 3), strategies.floats(-1, 3), strategies.floats(-2, 0.5), strategies.floats(-1, 5),
+    strategies.floats(-1, 3),
+    strategies.floats(-1, 3),
+    strategies.floats(-2, 0.5),
+    strategies.floats(-1, 5),
     strategies.floats(0, 1),
 )
 def test_any_parameters_give_sane_losses(log_n, log_p, log_t, log_tau, split):

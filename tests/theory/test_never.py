@@ -19,7 +19,10 @@ HELD_BACK = RandomFeatures(8, 64, 0.1, ridge=3.0)
 @pytest.mark.parametrize(
     "model, expected",
     [
-        (SMALL, "size"), (BENIGN, "interpolation"), (HELD_BACK, "ridge"), (replace(SMALL, ridge=0.1), "size"),
+        (SMALL, "size"),
+        (BENIGN, "interpolation"),
+        (HELD_BACK, "ridge"),
+        (replace(SMALL, ridge=0.1), "size"),
         (replace(BENIGN, ridge=0.1), "ridge on interpolation"),
     ],
 )
@@ -60,7 +63,9 @@ def test_the_phase_of_few_points_is_not_architectural():
         ({"t": 0.399, "copies": 3, "ridge": 0.0018115, "spectrum": Spectrum([0.1585])}, 23.91, [0.5, 2, 30, 60], 7.0),
         (
             {"t": 0.2131, "copies": 5, "ridge": 0.0038488, "spectrum": Spectrum([0.36308, 0.041687, 0.014454])},
-            12.795, [0.05, 0.1, 0.5, 2, 6], 0.2,
+            12.795,
+            [0.05, 0.1, 0.5, 2, 6],
+            0.2,
         ),
     ],
 )

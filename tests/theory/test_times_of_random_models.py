@@ -11,10 +11,13 @@ def random_model(rng) -> RandomFeatures:
     atoms = rng.integers(1, 4)
     copies = rng.choice([np.inf, np.inf, 1, 2, 3, rng.uniform(1, 20)])
     return RandomFeatures(
-        psi_n=10 ** rng.uniform(-1.5, 2.5), psi_p=10 ** rng.uniform(-1.5, 2.5), t=10 ** rng.uniform(-3, 0.5),
+        psi_n=10 ** rng.uniform(-1.5, 2.5),
+        psi_p=10 ** rng.uniform(-1.5, 2.5),
+        t=10 ** rng.uniform(-3, 0.5),
         activation=rng.choice(["tanh", "erf", "sin", "arctan"]),
         spectrum=Spectrum(10 ** rng.uniform(-2.5, 1, atoms), rng.dirichlet(np.ones(atoms))),
-        copies=copies, ridge=rng.choice([0, 0, 10 ** rng.uniform(-6, 0)]),
+        copies=copies,
+        ridge=rng.choice([0, 0, 10 ** rng.uniform(-6, 0)]),
     )
 
 
@@ -56,7 +59,11 @@ def test_thousands_of_random_models():
 def test_a_long_flat_minimum():
     """By 40-node contours and a fine scan: the minimum at 13385.1 is 1.3e-5 deep between points a factor 1.2 apart."""
     model = RandomFeatures(
-        100.22178046073353, 174.49804831774384, 0.005735358213376422, spectrum=Spectrum([0.006741626256003403]), copies=2
+        100.22178046073353,
+        174.49804831774384,
+        0.005735358213376422,
+        spectrum=Spectrum([0.006741626256003403]),
+        copies=2,
     )
     times = model.timescales()
     assert times.minimum == pytest.approx(13385.1, rel=1e-5) and times.loss_min == pytest.approx(0.3710810, abs=5e-8)
