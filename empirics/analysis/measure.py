@@ -11,7 +11,7 @@ from genmem.empirics.analysis.laws import Exponent, fit_exponent
 from genmem.empirics.analysis.smoothing import DRAWS, LEAST, Smoothed, smoothed
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord, given
-from genmem.empirics.samples.metrics import binomial_interval
+from genmem.empirics.samples.metrics import binomial_ends
 from genmem.shared.errors import InputError
 from genmem.theory.timescales import Fractions
 
@@ -204,7 +204,7 @@ def memorization_rate(record: RunRecord) -> tuple[float, float, float]:
 
 def lower_bound(fraction: np.ndarray, samples: int) -> np.ndarray:
     """Lower end (K,) of the 95 % interval of Clopper and Pearson for fractions (K,) of `samples` flags."""
-    return binomial_interval(fraction * samples, samples)[0] if samples else fraction
+    return binomial_ends(samples)[0][np.rint(fraction * samples).astype(int)] if samples else fraction
 
 
 def _curve(steps: np.ndarray, train: np.ndarray, test: np.ndarray) -> Smoothed:

@@ -38,21 +38,23 @@ def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
     """The fraction of true flags (S,) and its 95 % interval of Clopper and Pearson. All nan without samples."""
     if not len(flags):
         return np.nan, np.nan, np.nan
-    low, high = binomial_interval(np.array([flags.sum()]), len(flags))
-    return float(flags.mean()), float(low[0]), float(high[0])
+    low, high = binomial_ends(len(flags))
+    return float(flags.mean()), float(low[flags.sum()]), float(high[flags.sum()])
 
 
-def binomial_interval(successes: np.ndarray, trials: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ends (K,) of the exact 95 % interval of a probability (Clopper and Pearson, Biometrika 26, 404 (1934)).
+@functools.lru_cache(maxsize=16)
+def binomial_ends(trials: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ends (trials + 1,) each of the exact 95 % interval of a probability, for 0 ... trials successes.
 
-    Zero of 64 leaves up to 0.056 open; a bootstrap, which only repeats what it has seen, would say 0 to 0.
+    Clopper and Pearson, Biometrika 26, 404 (1934). Zero of 64 leaves up to 0.056 open; a bootstrap, which only repeats
+    what it has seen, would say 0 to 0.
     """
     from scipy.stats import beta
 
-    successes = np.asarray(successes, float)
-    with np.errstate(invalid="ignore"):
-        low = np.where(successes > 0, beta.ppf(0.025, successes, trials - successes + 1), 0.0)
-        high = np.where(successes < trials, beta.ppf(0.975, successes + 1, trials - successes), 1.0)
+    successes = np.arange(trials + 1)
+    low, high = np.zeros(trials + 1), np.ones(trials + 1)
+    low[1:] = beta.ppf(0.025, successes[1:], trials - successes[1:] + 1)
+    high[:-1] = beta.ppf(0.975, successes[:-1] + 1, trials - successes[:-1])
     return low, high
 
 

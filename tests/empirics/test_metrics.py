@@ -6,6 +6,7 @@ from genmem.empirics.data import datasets
 from genmem.empirics.processes.neighbours import nearest_two
 from genmem.empirics.samples.metrics import (
     cosine_similarity,
+    fraction_interval,
     frechet_distance,
     memorized_fraction,
     nearest_similarity,
@@ -155,3 +156,13 @@ def test_too_few_samples_and_numbers_that_are_not_finite_have_no_frechet_distanc
     with pytest.raises(InputError, match="samples must be at least 3"):
         with_error(frechet_distance, good[:2], good)
     assert with_error(frechet_distance, good[:3], good)[1] > 0
+
+
+def test_the_interval_of_a_fraction_is_the_exact_one():
+    from scipy.stats import binomtest
+
+    assert fraction_interval(np.zeros(64, bool)) == (0.0, 0.0, pytest.approx(0.056, abs=5e-4))
+    for successes, trials in ((1, 64), (13, 40), (40, 40)):
+        expected = binomtest(successes, trials).proportion_ci(method="exact")
+        found = fraction_interval(np.arange(trials) < successes)
+        assert found == pytest.approx((successes / trials, expected.low, expected.high), abs=1e-12)
