@@ -57,7 +57,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (a handle, not a dict)
     except (SafetensorError, OSError, ValueError) as error:
         raise DamagedFile(f"{path} cannot be read: {error}") from None
     if _digest(arrays, metadata.get("facts", "")) != metadata.get("digest"):
