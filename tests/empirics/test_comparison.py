@@ -77,7 +77,7 @@ def test_the_text_says_where_an_interval_is_open_and_which_times_are_bounds(foun
 
 def test_the_json_is_complete_and_valid(found):
     values = json.loads(comparison_json(found), parse_constant=pytest.fail)
-    assert len(values["residuals"]) == 3 * 18 and len(values["exponents"]) == 6
+    assert len(values["residuals"]) == 3 * 18 and len(values["exponents"]) == 8
     assert values["map"]["steps_per_tau"]["value"] == found.fitted.steps_per_tau.value
     assert values["exponents"][1]["predicted"]["value"] is None
 
