@@ -159,6 +159,7 @@ def _pair(pair: Sequence[Axes], runs: "xarray.Dataset") -> None:
     for axes, (first, last) in zip(pair, spans, strict=True):
         margin = np.exp((longest - np.log(last / first)) / 2 + 0.1)
         axes.set_xlim(first / margin, last * margin)
+        style.plain_log(axes.xaxis, (1, 3))
     pair[1].sharey(pair[0])
     pair[1].tick_params(labelleft=False)
     pair[0].set_ylabel(r"copies $f_{mem}$")

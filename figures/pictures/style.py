@@ -65,9 +65,9 @@ def ordered(count: int) -> list[str]:
     return [matplotlib.colors.to_hex(shade) for shade in shades]
 
 
-def plain_log(axis: Axis) -> None:
-    """Label a logarithmic axis of few decades with plain numbers: 0.01, 0.02, 0.05, 0.1."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+def plain_log(axis: Axis, digits: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Label a logarithmic axis of few decades with plain numbers beginning with `digits`: 0.01, 0.02, 0.05, 0.1."""
+    axis.set_major_locator(LogLocator(subs=digits))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
