@@ -52,7 +52,7 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
         lines.append(f"{_start(run)} {times}  {run.record.status}")
     losses = ", ".join(f"{t:g}" for t in sorted({run.t for run in measurement.runs}))
     lines.append(
-        f"times in optimizer steps with 95 % intervals from resampling images and samples, losses at t = {losses};"
+        f"times in optimizer steps with 95 % intervals from smooth curves, images and samples, losses at t = {losses};"
     )
     lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
