@@ -12,9 +12,7 @@ from pathlib import Path
 
 from genmem.empirics.analysis.laws import Forecast, forecast
 from genmem.empirics.analysis.mapping import (
-    FACTORS,
     FITTED,
-    PREDICTED,
     Map,
     comparable,
     images_of,
@@ -28,6 +26,7 @@ from genmem.empirics.analysis.verdicts import disjoint
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError, finite, positive
+from genmem.shared.vocabulary import KNOBS, PREDICTED
 
 PREDICTORS = ("power law", "theory")
 # Which one predicted the recorded runs better (docs/advice.md): tau_gen levels off as the theory says, where a power
@@ -127,8 +126,8 @@ def advise(
     if len({run.record.config.n for run in runs}) < 2:
         raise InputError(f"pilots must have at least two n, but all have n = {config.n}")
     most = Counter(tuple(setting(run).values()) for run in runs).most_common(1)[0][0]
-    target = dict(zip(FACTORS, most, strict=True))
-    target |= {name: positive(FACTORS[name], value) for name, value in (asked or {}).items()}
+    target = dict(zip(KNOBS, most, strict=True))
+    target |= {name: positive(KNOBS[name], value) for name, value in (asked or {}).items()}
     try:
         fitted = map_of(runs, t)
     except InputError:
@@ -151,7 +150,7 @@ def advise(
         for event, found in laws.items()
     }
     values = {"n": [run.record.config.n for run in runs]}
-    values |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
+    values |= {name: [setting(run)[name] for run in runs] for name in KNOBS}
     beyond = {
         name: max(1.0, value / max(values[name]), min(values[name]) / value)
         for name, value in {"n": n, **target}.items()
@@ -189,7 +188,7 @@ def _copying(runs: Sequence[RunTimes]) -> tuple[int, int]:
 def power_law(runs: Sequence[RunTimes], event: str, n: float, target: dict[str, float]) -> Forecast | None:
     """The forecast of a time by the pilots' own power law; None if too few were observed or they do not reach it."""
     factors = {"n": [run.record.config.n for run in runs]}
-    factors |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
+    factors |= {name: [setting(run)[name] for run in runs] for name in KNOBS}
     times = [getattr(run, event) for run in runs]
     return forecast(factors, {"n": n, **target}, [time.value for time in times], [time.censored for time in times])
 

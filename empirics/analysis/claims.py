@@ -21,10 +21,10 @@ from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, NOT_TESTED, UND
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.shared.errors import InputError
+from genmem.shared.vocabulary import FACTORS
 
 # "Nearly equal" distances, as a ratio.
 _NEARLY = 1.1
-_FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
 _CHANCE = 0.05
 
 
@@ -251,19 +251,19 @@ def _exponent(
     label = f"exponent of {quantity} in {'η' if factor == 'eta' else factor}" + (f" + {shift:g}" if shift else "")
     if not kept:
         return _untested(claim, claimed, label, [], f"no run shows {quantity}" if runs else "no such run")
-    ignored = {_FACTORS[name] for name in factors} | set(free)
+    ignored = {FACTORS[name] for name in factors} | set(free)
     names = [name for name in SETTING if name not in ignored]
     settings = [str([getattr(run.record.config, name) for name in names]) for run, _, _ in kept]
     law = fit_law(
-        {name: [getattr(run.record.config, _FACTORS[name]) for run, _, _ in kept] for name in factors},
+        {name: [getattr(run.record.config, FACTORS[name]) for run, _, _ in kept] for name in factors},
         [value for _, value, _ in kept],
         [late for _, _, late in kept],
         settings,
     )
     fit = law.exponents[factor]
     if math.isnan(fit.value):
-        varied = len({getattr(run.record.config, _FACTORS[factor]) for run, _, _ in kept}) > 1
-        why = "too few were observed" if varied else f"only one {_FACTORS[factor]} among these runs"
+        varied = len({getattr(run.record.config, FACTORS[factor]) for run, _, _ in kept}) > 1
+        why = "too few were observed" if varied else f"only one {FACTORS[factor]} among these runs"
         return _untested(claim, claimed, label, [run for run, _, _ in kept], why)
     value, low, high = fit.value + shift, fit.low + shift, fit.high + shift
     if expected is None:

@@ -14,10 +14,11 @@ import numpy as np
 from genmem.empirics.analysis import closed_form
 from genmem.empirics.analysis.claims import Finding, find_all
 from genmem.empirics.analysis.laws import Estimate, fit_law
-from genmem.empirics.analysis.mapping import FACTORS, PREDICTED, Map, map_of, setting
+from genmem.empirics.analysis.mapping import Map, map_of, setting
 from genmem.empirics.analysis.measure import RunTimes, measure, time_intervals
 from genmem.empirics.analysis.verdicts import NOT_TESTED, verdict_on
 from genmem.empirics.records.runs import RunRecord
+from genmem.shared.vocabulary import KNOBS, PREDICTED, RECORDED
 from genmem.theory.timescales import LAWS
 
 _NONE = Estimate(math.nan, math.nan, math.nan)
@@ -113,10 +114,10 @@ def compare(records: Path | str | Sequence[RunRecord], t: float | None = None) -
 def exponents(runs: Sequence[RunTimes], fitted: Map) -> list[ExponentRow]:
     """The exponents of tau_gen, tau_gap, tau_mem, tau_copy in n and, if it varies, W, jointly with B and eta."""
     columns = {"n": [run.record.config.n for run in runs]}
-    columns |= {name: [setting(run)[name] for run in runs] for name in FACTORS}
+    columns |= {name: [setting(run)[name] for run in runs] for name in KNOBS}
     varied = {name: values for name, values in columns.items() if len(set(values)) > 1}
     rows = []
-    for event in (*PREDICTED, "copy"):
+    for event in RECORDED:
         times = [getattr(run, event) for run in runs]
         law = fit_law(varied, [time.value for time in times], [time.censored for time in times])
         for factor in ("n", "W"):

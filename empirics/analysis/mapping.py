@@ -26,12 +26,10 @@ from genmem.empirics.analysis.measure import SETTING, RunTimes
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.data.datasets import of_config
 from genmem.shared.errors import InputError, positive
+from genmem.shared.vocabulary import KNOBS, PREDICTED
 from genmem.theory import RandomFeatures, Spectrum
 
-# The theory has losses but no samples, so it has no time of its own for the first copies.
-PREDICTED = ("gen", "gap", "mem")
 FITTED = ("gen", "mem")
-FACTORS = {"W": "width", "B": "batch_size", "eta": "learning_rate"}
 PSI_P_GRID = np.geomspace(1, 1024, 31)
 # What of a config the covariance of its images depends on.
 _VIEW = ("data", "classes", "pixels", "grey", "range", "deduplicate")
@@ -297,7 +295,7 @@ def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Ma
     censored = np.array([[getattr(run, event).censored for event in FITTED] for run in runs])
     n = np.array([run.record.config.n for run in runs])
     grid = PSI_P_GRID if psi_p is None else np.array([psi_p])
-    factors = {name: np.array([setting(run)[name] for run in runs]) for name in FACTORS}
+    factors = {name: np.array([setting(run)[name] for run in runs]) for name in KNOBS}
     return fit_map(n, steps, censored, d, t, spectrum, factors, grid)
 
 
@@ -310,14 +308,14 @@ def unreached(setting: dict[str, float]) -> InputError:
 
 def setting(run: RunTimes) -> dict[str, float]:
     """W, B and eta of a run."""
-    return {name: float(getattr(run.record.config, field)) for name, field in FACTORS.items()}
+    return {name: float(getattr(run.record.config, field)) for name, field in KNOBS.items()}
 
 
 def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
     """The config of the first run; raises InputError unless the others differ in n, W, B, eta and seed alone."""
     for name in SETTING:
         values = sorted({str(getattr(run.record.config, name)) for run in runs})
-        if len(values) > 1 and name not in FACTORS.values():
+        if len(values) > 1 and name not in KNOBS.values():
             raise InputError(
                 "runs must differ in n, width, batch size, learning rate and seed alone, but "
                 f"{name} is {' and '.join(values)}"

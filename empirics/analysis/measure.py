@@ -13,10 +13,10 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord, given
 from genmem.empirics.samples.metrics import binomial_ends
 from genmem.shared.errors import InputError
+from genmem.shared.vocabulary import EVENTS, PREDICTED
 from genmem.theory.timescales import Fractions
 
 COPY_LEVEL = 0.01
-EVENTS = ("gen", "gap", "mem", "copy", "half")
 # What a law is about is everything but the number of images, which images, and how long and how often a run is
 # measured: runs that agree in all else are replicates or differ in n.
 _NOT_SETTING = {
@@ -228,7 +228,7 @@ def _loss_times(
     fall = initial[1] - lowest
     end = float(steps[-1])
     if not fall > 0:
-        return dict.fromkeys(("gen", "gap", "mem"), Time(end, True))
+        return dict.fromkeys(PREDICTED, Time(end, True))
     target = lowest if floor is None else floor
 
     def time(value: float) -> Time:

@@ -8,8 +8,9 @@ import numpy as np
 
 from genmem.empirics.analysis.comparison import Comparison
 from genmem.empirics.analysis.laws import Estimate
-from genmem.empirics.analysis.mapping import PREDICTED, Map, setting
+from genmem.empirics.analysis.mapping import Map, setting
 from genmem.empirics.tables.tables import claims_table, finite_only
+from genmem.shared.vocabulary import PREDICTED
 
 
 def comparison_text(comparison: Comparison) -> str:

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 from genmem.empirics.analysis.fidelity import COPY_SIMILARITY, kl_to_truth, metrics_of
 from genmem.empirics.analysis.laws import Exponent, Law, fit_law, typical_times
-from genmem.empirics.analysis.measure import EVENTS, SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
+from genmem.empirics.analysis.measure import SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import FeatureSpace
 from genmem.empirics.samples.metrics import OTHER_THRESHOLDS, THRESHOLD
+from genmem.shared.vocabulary import EVENTS, FACTORS, RECORDED
 
 if TYPE_CHECKING:
     from genmem.empirics.analysis.claims import Finding
     from genmem.empirics.analysis.quality import Quality
 
-_SHOWN = ("gen", "gap", "mem", "copy")
-_FACTORS = {"n": "n", "W": "width", "B": "batch_size", "eta": "learning_rate"}
 # Exponents and ratios beyond it mean nothing.
 _NO_BOUND = 1e4
 
@@ -28,8 +27,8 @@ Intervals = dict[str, tuple[float, float]]
 def joint_laws(measurement: Measurement) -> dict[str, Law]:
     """The exponents of each time in n, W, B and eta at once; other settings have constants of their own."""
     configs = [run.record.config for run in measurement.lawful]
-    factors = {name: [getattr(config, field) for config in configs] for name, field in _FACTORS.items()}
-    rest = [name for name in SETTING if name not in _FACTORS.values()]
+    factors = {name: [getattr(config, field) for config in configs] for name, field in FACTORS.items()}
+    rest = [name for name in SETTING if name not in FACTORS.values()]
     groups = [str([getattr(config, name) for name in rest]) for config in configs]
     laws = {}
     for event in EVENTS:
@@ -45,10 +44,10 @@ def intervals_of(measurement: Measurement) -> list[Intervals]:
 
 def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str:
     """Times in optimizer steps, one line for each run; typical times over seeds; exponents."""
-    heads = " ".join(f"{'tau_' + event:>22}" for event in _SHOWN)
+    heads = " ".join(f"{'tau_' + event:>22}" for event in RECORDED)
     lines = [f"{'run':<12} {'n':>6} {'W':>4} {'B':>5} {'rate':>8} {'seed':>4} {heads}  status"]
     for run, ends in zip(measurement.runs, intervals, strict=True):
-        times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in _SHOWN)
+        times = " ".join(f"{_with_interval(getattr(run, event), ends[event]):>22}" for event in RECORDED)
         lines.append(f"{_start(run)} {times}  {run.record.status}")
     losses = ", ".join(f"{t:g}" for t in sorted({run.t for run in measurement.runs}))
     lines.append(
@@ -57,14 +56,14 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
     lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
     lines.append("")
-    for event in _SHOWN:
+    for event in RECORDED:
         fit = measurement.exponents[event]
         if math.isnan(fit.value):
             lines.append(f"tau_{event}: too few times were observed for an exponent in n")
         else:
             lines.append(f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
     laws = joint_laws(measurement)
-    for event in _SHOWN:
+    for event in RECORDED:
         known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
         if len(known) > 1:
             powers = "  ".join(f"{name}^{_exponent(fit)}" for name, fit in known.items())
@@ -208,13 +207,13 @@ def _typical_lines(measurement: Measurement) -> list[str]:
         return []
     labels = [f"{setting_of(run.record)} {run.record.config.n}" for run in measurement.lawful]
     typical = {}
-    for event in _SHOWN:
+    for event in RECORDED:
         times = [getattr(run, event) for run in measurement.lawful]
         typical[event] = typical_times([t.value for t in times], [t.censored for t in times], labels)
     lines = ["", "over seeds: geometric mean with its 95 % interval, from the spread of all seeds together"]
     for label, runs in cells.items():
         if len(runs) > 1:
-            shown = " ".join(f"{_interval_text(*typical[event][label]):>22}" for event in _SHOWN)
+            shown = " ".join(f"{_interval_text(*typical[event][label]):>22}" for event in RECORDED)
             lines.append(f"{'':<12} {_start(runs[0])[13:-4]}{len(runs):>2} x {shown}")
     return lines
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmem.figures.explorer.calculation import Settings
+from genmem.shared.vocabulary import KNOBS
 from genmem.theory.phases import classify
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def measured(records: Sequence["RunRecord"]) -> list[MeasuredRun]:
     Losses and times are those at the runs' first diffusion time. Raises InputError for runs that cannot be put on one
     map: other data, or too few times to fit it.
     """
-    from genmem.empirics.analysis.mapping import FACTORS, map_of, setting
+    from genmem.empirics.analysis.mapping import map_of, setting
     from genmem.empirics.analysis.measure import measure, setting_of
 
     runs = measure(records).lawful
     config = runs[0].record.config
     t = config.loss_times[0]
     fitted = map_of(runs, t)
-    varied = [name for name in FACTORS if len({setting(run)[name] for run in runs}) > 1]
+    varied = [name for name in KNOBS if len({setting(run)[name] for run in runs}) > 1]
     found = []
     for run in runs:
         here = run.record.config

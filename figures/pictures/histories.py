@@ -10,11 +10,11 @@ from genmem.empirics.analysis.fidelity import DISTANCES, distance_curve
 from genmem.empirics.analysis.measure import setting_of, times_of
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
+from genmem.shared.vocabulary import RECORDED
 
 if TYPE_CHECKING:
     import xarray
 
-EVENTS = ("gen", "gap", "mem", "copy")
 _CONFIG = {"n": "n", "width": "W", "batch_size": "B", "learning_rate": "eta", "seed": "seed"}
 _LONG_NAMES = {
     "step": "optimizer steps",
@@ -78,7 +78,7 @@ def histories(records: Sequence[RunRecord], distances: bool = False) -> "xarray.
     for name in DISTANCES if distances else ():
         curves[name] = lambda r, name=name: distance_curve(r, f"{name}_test")[:, 0]
         curves[f"{name}_error"] = lambda r, name=name: distance_curve(r, f"{name}_test")[:, 1]
-    times = [[getattr(times_of(record), event) for event in EVENTS] for record in records]
+    times = [[getattr(times_of(record), event) for event in RECORDED] for record in records]
     most = max(len(record.steps) for record in records)
     return xarray.Dataset(
         {
@@ -98,7 +98,7 @@ def histories(records: Sequence[RunRecord], distances: bool = False) -> "xarray.
                 {"long_name": "the event lies beyond the measured time"},
             ),
         },
-        coords={"event": list(EVENTS), "key": ("run", [record.key for record in records])}
+        coords={"event": list(RECORDED), "key": ("run", [record.key for record in records])}
         | {
             name: ("run", [getattr(record.config, name) for record in records], {"long_name": symbol})
             for name, symbol in _CONFIG.items()

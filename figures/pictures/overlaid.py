@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmem.shared.errors import InputError
+from genmem.shared.vocabulary import PREDICTED, RECORDED
 from genmem.theory.phases import PHASES, phase_diagram
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from genmem.empirics.analysis.measure import RunTimes
     from genmem.empirics.records.runs import RunRecord
 
-EVENTS = ("gen", "gap", "mem", "copy")  # the theory has no samples, so it predicts all but the last
 UNKNOWN = -1  # the regime of a run that had ended
 SYMBOLS = {"W": "W", "B": "B", "eta": r"$\eta$"}
 _POINTS = 40  # of the diagram, along each axis
@@ -38,7 +38,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
     (genmem.empirics.analysis.mapping.map_of).
     """
     from genmem.empirics.analysis.comparison import exponents, residuals
-    from genmem.empirics.analysis.mapping import PREDICTED, PSI_P_GRID, map_of, setting
+    from genmem.empirics.analysis.mapping import PSI_P_GRID, map_of, setting
     from genmem.empirics.analysis.measure import measure
 
     networks = [record for record in records if not record.config.is_theory]
@@ -52,7 +52,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
     fitted = map_of(runs, t, psi_p=psi_p)
     n = np.array([run.record.config.n for run in runs])
     settings = [setting(run) for run in runs]
-    predicted = np.full((len(runs), len(EVENTS)), math.nan)
+    predicted = np.full((len(runs), len(RECORDED)), math.nan)
     predicted[:, : len(PREDICTED)] = np.reshape([row.predicted for row in residuals(runs, fitted)], (len(runs), -1))
     widths = np.unique([each["W"] for each in settings])
     line = np.unique(np.concatenate([n, np.geomspace(n.min(), n.max(), 25)]))
@@ -62,7 +62,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
     laws = exponents(runs, fitted)
     scale = np.array([fitted.steps_per_tau_at(each) for each in settings])
     tau, phases = _telling_time(runs, scale)
-    times = [[getattr(run, event) for event in EVENTS] for run in runs]
+    times = [[getattr(run, event) for event in RECORDED] for run in runs]
     reference = [all(each[name] == fitted.reference[name] for name in ("B", "eta")) for each in settings]
     return (
         _diagram(fitted, n, tau)
@@ -107,7 +107,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
                 "seed": ("run", [run.record.config.seed for run in runs]),
                 "run_psi_n": ("run", n / fitted.d),
                 "run_psi_p": ("run", [fitted.psi_p_at(each["W"]) for each in settings]),
-                "event": list(EVENTS),
+                "event": list(RECORDED),
                 "width": widths,
                 "n_line": line,
                 "law": [f"{row.event} {row.factor}" for row in laws],

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from genmem.figures.pictures import overlaid, phase_diagram, style
+from genmem.shared.vocabulary import PREDICTED
 from genmem.theory.phases import PHASES
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ CAPTION = (
     "predicted; τ_gap was not fitted. (d) Exponents with 95 % intervals, which need no map but ψ_p. Above: the map."
 )
 calculate = overlaid.calculate
-_EVENTS = ("gen", "gap", "mem")
 _APART = 4.6  # points between the markers of runs that coincide
 _MARKERS = ("v", "s", "o", "D", "^", "P")
 _LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
@@ -77,7 +77,7 @@ def _handles(data: "xarray.Dataset") -> list:
         handles.append(_Pair(pair, label=f"a: {name.replace('_', ' ')}"))
     handles += [
         Line2D([], [], color=style.TIME_COLOURS[event], linewidth=2.5, label=f"b, c: {style.TIME_LABELS[event]}")
-        for event in _EVENTS
+        for event in PREDICTED
     ]
     for w in data.width.values:
         look = {"marker": _marker(data, w), "linestyle": _line(data, w), "markerfacecolor": "white"}
@@ -172,7 +172,7 @@ def _draw_times(axes: Axes, data: "xarray.Dataset") -> None:
 
 def _draw_residuals(axes: Axes, data: "xarray.Dataset") -> None:
     axes.axhline(1, color=style.GREY, linewidth=0.8)
-    for k, event in enumerate(_EVENTS):
+    for k, event in enumerate(PREDICTED):
         for width in data.width.values:
             here = data.isel(run=np.flatnonzero(data.W.values == width)).sel(event=event)
             here = here.isel(run=np.flatnonzero(np.isfinite(here.predicted.values)))

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from genmem.figures.pictures import style
 from genmem.shared.errors import SolverError
+from genmem.shared.vocabulary import PREDICTED
 from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
 
@@ -21,7 +22,6 @@ CAPTION = (
     "to n (exponent 1) whatever p is. τ_mem diverges at the threshold n*(p) (vertical lines), beyond which the "
     "network cannot memorize."
 )
-EVENTS = ("gen", "gap", "mem")
 # Half the spacing in log psi of the central differences: their error is below 1e-5, that of times refined to 1e-8 less.
 HALF_STEP = 1e-3
 # Relative distances from the divergence of tau_mem at which points are added to the axis.
@@ -57,7 +57,7 @@ def scaling(problem: Problem, along: dict, fixed: dict) -> "xarray.Dataset":
                 _times(problem, [{axis: psi, other: value} for psi in (points[:, None] * _STEP).ravel()])
                 for value in fixed[other]
             ]
-        ).reshape(len(near), points.size, _STEP.size, len(EVENTS))
+        ).reshape(len(near), points.size, _STEP.size, len(PREDICTED))
         with np.errstate(invalid="ignore"):
             exponent = (np.log(tau[:, :, 2]) - np.log(tau[:, :, 0])) / (2 * HALF_STEP)
         dims = (f"fixed_{other}", axis, "event")
@@ -68,7 +68,7 @@ def scaling(problem: Problem, along: dict, fixed: dict) -> "xarray.Dataset":
         axes[axis] = axis, points, {"long_name": _MEANINGS[axis]}
         axes[f"fixed_{other}"] = f"fixed_{other}", list(fixed[other]), {"long_name": f"{_MEANINGS[other]}, held fixed"}
     events = "gen: generalization; gap: test and train loss part; mem: memorization"
-    return xarray.Dataset(data, {**axes, "event": ("event", list(EVENTS), {"long_name": events})}, {"t": problem.t})
+    return xarray.Dataset(data, {**axes, "event": ("event", list(PREDICTED), {"long_name": events})}, {"t": problem.t})
 
 
 def _thresholds(problem: Problem, along: dict, fixed: dict) -> dict[str, np.ndarray]:
@@ -94,9 +94,9 @@ def _times(problem: Problem, places: list[dict]) -> np.ndarray:
     for place in places:
         try:
             times = RandomFeatures.of(problem, **place).timescales()
-            rows.append([getattr(times, event) for event in EVENTS])
+            rows.append([getattr(times, event) for event in PREDICTED])
         except SolverError:
-            rows.append([np.nan] * len(EVENTS))
+            rows.append([np.nan] * len(PREDICTED))
     return np.array(rows)
 
 
@@ -124,7 +124,7 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
         exponents.set_xlabel(rf"{_MEANINGS[axis].split(',')[0]}, ${_SYMBOLS[axis]} = {axis[-1]}/d$")
         times.legend(handles=_fixed_handles(data, axis), loc="upper left" if axis == "psi_n" else "upper right")
     panels[1, 0].set_ylim(panels[0, 0].get_ylim())
-    handles = [Line2D([], [], **_look(event), label=style.TIME_LABELS[event]) for event in EVENTS]
+    handles = [Line2D([], [], **_look(event), label=style.TIME_LABELS[event]) for event in PREDICTED]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
@@ -138,7 +138,7 @@ def _lines(axes: Axes, data: "xarray.Dataset", quantity: str, axis: str) -> None
     fixed = f"fixed_{_OTHER[axis]}"
     for k, dashes in enumerate(_DASHES):
         here = data.isel({fixed: k})
-        for event in EVENTS:
+        for event in PREDICTED:
             values = here[f"{quantity}_along_{axis}"].sel(event=event)
             values = values.where(np.isfinite(values))
             axes.plot(data[axis], values, **_look(event), linestyle=dashes, markevery=(5 + 3 * k, 13))

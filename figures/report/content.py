@@ -19,6 +19,7 @@ from genmem.figures.report.page import Picture, Section, Table
 from genmem.figures.report.predictions import load
 from genmem.shared.errors import InputError, SolverError
 from genmem.shared.files import apart
+from genmem.shared.vocabulary import EVENT_NAMES, EVENT_SYMBOLS
 from genmem.theory.model import RandomFeatures
 from genmem.theory.prediction import prediction
 from genmem.theory.problem import Problem
@@ -217,7 +218,7 @@ def _counted(records: Sequence["RunRecord"]) -> str:
 def _observed(measurement) -> str:
     """How many of the times were seen."""
     parts = []
-    for event, symbol in sentences.SYMBOLS.items():
+    for event, symbol in EVENT_SYMBOLS.items():
         seen = sum(not getattr(run, event).censored for run in measurement.runs)
         parts.append(f"{symbol} in {seen}")
     return (
@@ -238,9 +239,9 @@ def _laws(label: str, measurement) -> Section:
 def _in_n(measurement) -> list[str]:
     """How each time grows with the number of images."""
     return [
-        f"The {sentences.NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval "
+        f"The {EVENT_NAMES[event]} {symbol} was measured to go as n^b with b = {fit.value:.2f} (95 % interval "
         f"{fit.low:.2f} to {fit.high:.2f}; {fit.runs} runs, {fit.censored} of them lower bounds)."
-        for event, symbol in sentences.SYMBOLS.items()
+        for event, symbol in EVENT_SYMBOLS.items()
         if math.isfinite((fit := measurement.exponents[event]).value)
     ]
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, UNDECIDED, verdict_on
+from genmem.shared.vocabulary import EVENT_NAMES, EVENT_SYMBOLS, FACTOR_SYMBOLS
 from genmem.theory.never import CAUSES
 
 if TYPE_CHECKING:
     import xarray
 
-SYMBOLS = {"gen": "τ_gen", "gap": "τ_gap", "mem": "τ_mem", "copy": "τ_copy"}
-NAMES = {"gen": "generalization time", "gap": "gap time", "mem": "memorization time", "copy": "copying time"}
 
-FACTORS = {"n": "n", "W": "W", "B": "B", "eta": "η"}
 _VERDICTS = {
     AGREES: "inside the interval: they agree",
     UNDECIDED: "inside an interval that holds much else: undecided",
@@ -125,7 +123,7 @@ def _passage(values: np.ndarray, phase: "xarray.DataArray", symbol: str) -> str:
 
 def exponent(event: str, overlay: "xarray.Dataset") -> str:
     """How a time grows with n, measured and predicted, and the verdict on the two."""
-    name = f"{NAMES[event]} {SYMBOLS[event]}"
+    name = f"{EVENT_NAMES[event]} {EVENT_SYMBOLS[event]}"
     here = overlay.sel(law=f"{event} n") if f"{event} n" in overlay.law.values else None
     if here is None or not math.isfinite(here.exponent):
         return f"The {name} was observed at too few n for an exponent."
@@ -154,7 +152,7 @@ def distance(overlay: "xarray.Dataset") -> str:
     low, high = (f"{end:.3g}" if 0 < end < math.inf else "open" for end in attrs["psi_p_interval"])
     chosen = f"95 % interval {low} to {high}" if attrs["psi_p_fitted"] else "chosen"
     grows = "".join(
-        f"; this unit goes as {FACTORS[name]}^a with a = {interval(*power)}" for name, power in powers.items()
+        f"; this unit goes as {FACTOR_SYMBOLS[name]}^a with a = {interval(*power)}" for name, power in powers.items()
     )
     return (
         f"To lay the U-Net's steps over the theory's τ, {_fitted(overlay)} fitted to {attrs['points']} times (τ_gen "
@@ -230,10 +228,12 @@ def measured_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
     rows = []
     for k in range(overlay.sizes["run"]):
         run = overlay.isel(run=k)
-        row = {FACTORS[name]: f"{float(run[name]):g}" for name in _varied(overlay)} | {"seed": str(int(run.seed))}
+        row = {FACTOR_SYMBOLS[name]: f"{float(run[name]):g}" for name in _varied(overlay)} | {
+            "seed": str(int(run.seed))
+        }
         for event in overlay.event.values:
             here = run.sel(event=event)
-            row[SYMBOLS[event]] = ("> " if here.censored else "") + steps(float(here.measured))
+            row[EVENT_SYMBOLS[event]] = ("> " if here.censored else "") + steps(float(here.measured))
         row["copies"] = "–" if math.isnan(run.f_mem) else percent(float(run.f_mem))
         rows.append(row)
     return rows
@@ -249,8 +249,8 @@ def ratio_table(overlay: "xarray.Dataset") -> list[dict[str, str]]:
             mean, bound = _mean_time(runs, event)
             theory = float(runs.predicted.sel(event=event)[0])
             rows.append(
-                {"time": SYMBOLS[event]}
-                | {FACTORS[name]: f"{value:g}" for name, value in zip(names, setting, strict=True)}
+                {"time": EVENT_SYMBOLS[event]}
+                | {FACTOR_SYMBOLS[name]: f"{value:g}" for name, value in zip(names, setting, strict=True)}
                 | {
                     "measured": bound + steps(mean),
                     "predicted": steps(theory) if math.isfinite(theory) else "never",

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from genmem.empirics.analysis.mapping import PREDICTED
 from genmem.empirics.analysis.measure import Measurement, RunTimes, Time
 from genmem.empirics.analysis.verdicts import verdict_on
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.overview import progress_of
 from genmem.empirics.tables.tables import joint_laws
 from genmem.empirics.training.plan import duration
-from genmem.figures.report.sentences import FACTORS, SYMBOLS, percent, steps
+from genmem.figures.report.sentences import percent, steps
+from genmem.shared.vocabulary import EVENT_SYMBOLS, FACTOR_SYMBOLS, PREDICTED
 
 if TYPE_CHECKING:
     import xarray
@@ -52,11 +52,17 @@ def run_rows(records: Sequence["RunRecord"], measurement: Measurement | None) ->
 def law_rows(measurement: Measurement) -> Rows:
     """One row for each time: its exponents in whatever varies, with 95 % intervals, and the factor of spread left."""
     laws = joint_laws(measurement)
-    known = [name for name in FACTORS if any(not math.isnan(laws[event].exponents[name].value) for event in SYMBOLS)]
+    known = [
+        name
+        for name in FACTOR_SYMBOLS
+        if any(not math.isnan(laws[event].exponents[name].value) for event in EVENT_SYMBOLS)
+    ]
     rows = []
-    for event, symbol in SYMBOLS.items():
+    for event, symbol in EVENT_SYMBOLS.items():
         law = laws[event]
-        row = {"time": symbol} | {f"exponent in {FACTORS[name]}": _exponent(law.exponents[name]) for name in known}
+        row = {"time": symbol} | {
+            f"exponent in {FACTOR_SYMBOLS[name]}": _exponent(law.exponents[name]) for name in known
+        }
         fit = next(iter(law.exponents.values()))
         spread = "–" if math.isnan(law.spread) else f"{math.exp(law.spread):.2f}"
         rows.append(
@@ -90,7 +96,7 @@ def exponent_rows(overlay: "xarray.Dataset") -> Rows:
         low, high, predicted, law = (here[f"exponent{end}"] for end in ("_low", "_high", "_predicted", "_law"))
         rows.append(
             {
-                "exponent": f"{SYMBOLS[event]} in {factor}",
+                "exponent": f"{EVENT_SYMBOLS[event]} in {factor}",
                 "measured": _with_ends(here["exponent"], low, high),
                 "theory for these runs": _with_ends(
                     predicted, here["exponent_predicted_low"], here["exponent_predicted_high"]
@@ -119,7 +125,7 @@ def residual_rows(overlay: "xarray.Dataset") -> Rows:
                     "run": str(here.key.values),
                     "n": f"{int(here.n):,}",
                     "W": f"{float(here.W):g}",
-                    "time": SYMBOLS[event],
+                    "time": EVENT_SYMBOLS[event],
                     "measured": _time(Time(measured, late)),
                     "predicted": steps(predicted) if known else "never",
                     "ratio": "> " * late + f"{measured / predicted:.2f}" if known else "–",
@@ -133,7 +139,7 @@ def free_rows(rows: Sequence["Free"]) -> Rows:
     return [
         {
             "run": row.run.key,
-            "time": SYMBOLS[row.event],
+            "time": EVENT_SYMBOLS[row.event],
             "measured": f"{row.measured:.4g}" if math.isfinite(row.measured) else "not within the run",
             "95 % interval": " to ".join(f"{end:.4g}" if math.isfinite(end) else "later" for end in row.interval),
             "finite networks": f"{row.finite:.4g}",
@@ -165,7 +171,7 @@ def train_command(config: TrainConfig) -> str:
 
 
 def _times(run: RunTimes | None) -> dict[str, str]:
-    return {symbol: "–" if run is None else _time(getattr(run, event)) for event, symbol in SYMBOLS.items()}
+    return {symbol: "–" if run is None else _time(getattr(run, event)) for event, symbol in EVENT_SYMBOLS.items()}
 
 
 def _time(time: Time) -> str:

@@ -60,15 +60,15 @@ def advise(
         show = advice_text.theory_json if json else advice_text.theory_text
         return print(show(n, data, times, steps_per_tau))
 
-    from genmem.empirics.analysis.mapping import FACTORS
     from genmem.empirics.analysis.measure import measure as measure_runs
     from genmem.empirics.records.runs import find
+    from genmem.shared.vocabulary import KNOBS
 
     runs = measure_runs(find(pilots), t).lawful
     t = runs[0].record.config.loss_times[0] if t is None else t
     if cross_validate:
         trials = advice.cross_validate(runs, t)
         return print(advice_text.trials_json(trials) if json else advice_text.trials_table(trials))
-    settings = {name: asked[field] for name, field in FACTORS.items() if asked[field] is not None}
+    settings = {name: asked[field] for name, field in KNOBS.items() if asked[field] is not None}
     given = advice.advise(runs, n, t, settings, risk)
     print(advice_text.advice_json(given) if json else advice_text.advice_text(given, runs))

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from genmem.empirics.analysis.advice import ForecastTime, advise, cross_validate, from_theory
-from genmem.empirics.analysis.mapping import FACTORS, images_of, predicted_times
+from genmem.empirics.analysis.mapping import KNOBS, images_of, predicted_times
 from genmem.empirics.analysis.measure import RunTimes, Time
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord
@@ -182,7 +182,7 @@ def test_the_command_prints_the_advice_and_valid_json(monkeypatch, capsys):
     genmem("advise", records, "--n", 512, "--width", 16, "--json", monkeypatch=monkeypatch)
     values = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert f"stop at step {math.floor(values['stop']):,}" in text and values["beyond"]["n"] == 2
-    assert set(values["setting"]) == set(FACTORS)
+    assert set(values["setting"]) == set(KNOBS)
     alone = ("--data", "digits", "--psi-p", 8, "--steps-per-tau", 2)
     genmem("advise", "--n", 512, *alone, "--json", monkeypatch=monkeypatch)
     alone = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

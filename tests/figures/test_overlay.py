@@ -46,7 +46,7 @@ def test_phases_of_the_runs_are_read_off_their_times(data):
 
 def test_times_copies_and_laws_are_those_of_the_measurement(data, runs):
     measurement = measure(find(runs))
-    for event in overlaid.EVENTS:
+    for event in overlaid.RECORDED:
         assert data.measured.sel(event=event).values.tolist() == [getattr(run, event).value for run in measurement.runs]
         assert data.exponent.sel(law=f"{event} n") == pytest.approx(measurement.exponents[event].value, nan_ok=True)
     assert data.censored.sel(event="mem").values.tolist() == [False] * 4 + [True] * 2

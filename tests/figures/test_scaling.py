@@ -25,7 +25,7 @@ def test_times_are_those_of_a_simulated_network(data):
     read = timescales_of_curves(tau, run.train, run.test, initial=1.0)
     along_n = data.tau_along_psi_n.sel(fixed_psi_p=4)
     along_p = data.tau_along_psi_p.sel(fixed_psi_n=2)
-    for event in scaling.EVENTS:
+    for event in scaling.PREDICTED:
         for curve, axis, place in ((along_n, "psi_n", 2), (along_p, "psi_p", 4)):
             here = np.interp(np.log(place), np.log(data[axis]), curve.sel(event=event))
             assert here == pytest.approx(getattr(read, event), rel=FINITE_NETWORK)
@@ -36,7 +36,7 @@ def test_exponents_integrate_to_the_times(data, axis, fixed):
     """By the trapezoidal rule, away from the divergence and from the jump of tau_mem at few points."""
     here = data.sel({axis: slice(20, 60), **fixed})
     log_psi = np.log(here[axis].values)
-    for event in scaling.EVENTS:
+    for event in scaling.PREDICTED:
         tau, exponent = (here[f"{name}_along_{axis}"].sel(event=event).values for name in ("tau", "exponent"))
         grown = np.sum(np.diff(log_psi) * (exponent[1:] + exponent[:-1]) / 2)
         assert log_psi.size > 4
@@ -87,7 +87,7 @@ def test_each_line_is_the_data_where_it_is_finite(data, width):
     for row, axis in zip(panels, ("psi_n", "psi_p"), strict=True):
         for axes, quantity in zip(row, ("tau", "exponent"), strict=True):
             values = data[f"{quantity}_along_{axis}"]
-            for event in scaling.EVENTS:
+            for event in scaling.PREDICTED:
                 lines = [line for line in axes.lines if line.get_color() == style.TIME_COLOURS[event]]
                 for line, expected in zip(lines, values.sel(event=event).values, strict=True):
                     finite = np.isfinite(expected)

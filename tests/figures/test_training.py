@@ -8,8 +8,9 @@ import pytest
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.records.runs import find
 from genmem.figures.pictures import style, training
-from genmem.figures.pictures.histories import EVENTS, histories, one_setting
+from genmem.figures.pictures.histories import histories, one_setting
 from genmem.shared.errors import InputError
+from genmem.shared.vocabulary import RECORDED
 from tests.figures.recorded import write_run
 
 
@@ -26,7 +27,7 @@ def test_the_dataset_holds_the_records_curves_and_times(records):
         for name, values in {"step": record.steps, "train": train, "test": test, "f_mem": record.f_mem}.items():
             assert np.array_equal(run[name], values)
         assert (int(run.n), int(run.seed), str(run.key.values)) == (record.config.n, record.config.seed, record.key)
-        for event in EVENTS:
+        for event in RECORDED:
             time = getattr(times_of(record), event)
             assert (float(run.tau.sel(event=event)), bool(run.censored.sel(event=event))) == (time.value, time.censored)
 
