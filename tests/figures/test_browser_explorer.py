@@ -94,7 +94,7 @@ def type_into(page, name: str, selector: str, *keys: str, follows: tuple[str, st
     inside(page, name, selector).send_keys(*keys)
     page.wait(
         f"{MODEL} const now = model.get_array(arguments[1]); return now.length && now[9] !== arguments[2]", *follows,
-        before[9],
+        float(before[9]) if before.size else None,  # a run's losses are there only while its settings are
     )  # fmt: skip
     return values(page, *follows)
 
