@@ -59,13 +59,14 @@ class Timescales:
     loss_initial: float
 
 
-def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=Fractions()) -> Timescales:
+def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=Fractions(), excess=0.0) -> Timescales:
     """Read the times off sampled curves, linear in log(tau) between the samples.
 
     tau, train, test: shape (K,), tau increasing, in any unit of time. A first sample at tau = 0 is taken as the loss
     before training. initial: that loss, if the curve does not hold it (else the first test loss).
     floor: a loss that stands in for L_min in `gen`, so that `gen` is inf where the quality is never reached; it should
-    not depend on the training set's size. Raises InputError for unequal lengths, a tau that does not increase, or NaN.
+    not depend on the training set's size. excess: by which an uncertain curve's lowest sample is too low, at most zero;
+    it is taken off. Raises InputError for unequal lengths, a tau that does not increase, or NaN.
     """
     fractions = checked(fractions)
     tau, train, test = (numbers(name, a) for name, a in (("tau", tau), ("train", train), ("test", test)))
@@ -82,7 +83,7 @@ def timescales_of_curves(tau, train, test, initial=None, floor=None, fractions=F
     if tau[0] == 0:
         tau, train, test = tau[1:], train[1:], test[1:]
     best = int(np.argmin(test))
-    loss_min = float(test[best])
+    loss_min = float(test[best]) - excess
     fall = initial - loss_min
     if not fall > 0:
         return Timescales(np.inf, np.inf, np.inf, np.inf, loss_min, initial)

@@ -13,8 +13,8 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.records.runs import RunRecord, given
 from genmem.empirics.samples.metrics import binomial_ends
 from genmem.shared.errors import InputError
-from genmem.shared.vocabulary import EVENTS, PREDICTED
-from genmem.theory.timescales import Fractions
+from genmem.shared.vocabulary import EVENTS
+from genmem.theory.timescales import Fractions, timescales_of_curves
 
 COPY_LEVEL = 0.01
 # What a law is about is everything but the number of images, which images, and how long and how often a run is
@@ -218,42 +218,31 @@ def _lowest(curve: Smoothed) -> float:
     return float(curve.test.min()) - curve.excess
 
 
+def _time(value: float, end: float) -> Time:
+    """The time of an event, or that it lies beyond the end."""
+    return Time(float(value), False) if math.isfinite(value) else Time(float(end), True)
+
+
 def _loss_times(
     steps, train, test, initial: tuple[float, float], floor: float | None, excess: float
 ) -> dict[str, Time]:
     """gen, gap and mem. initial: train and test loss before training. excess: of the minimum, to be taken off."""
-    fractions = Fractions()
-    best = int(np.argmin(test))
-    lowest = float(test[best]) - excess
-    fall = initial[1] - lowest
-    end = float(steps[-1])
-    if not fall > 0:
-        return dict.fromkeys(PREDICTED, Time(end, True))
-    target = lowest if floor is None else floor
-
-    def time(value: float) -> Time:
-        return Time(float(value), False) if math.isfinite(value) else Time(end, True)
-
-    gen = first_crossing(steps, target + fractions.gen * (initial[1] - target) - test)
-    open_gap = test - train - (initial[1] - initial[0]) - fractions.gap * fall
-    mem = first_crossing(steps[best:], test[best:] - lowest - fractions.mem * fall)
+    found = timescales_of_curves(steps, train, test, initial[1], floor, excess=excess)
+    fall = initial[1] - found.loss_min
+    # Test images may be harder than training images from the start, and noise may part the losses for a moment.
+    apart = test - train - (initial[1] - initial[0]) - Fractions().gap * fall
+    gap = last_crossing(steps, apart) if fall > 0 else math.inf
     # While the test loss still falls its minimum is not known, and a lower one would be approached later.
-    falling = floor is None and best == len(test) - 1 and math.isfinite(gen)
-    return {
-        "gen": Time(gen, True) if falling else time(gen),
-        "gap": time(last_crossing(steps, open_gap)),
-        "mem": time(mem),
-    }
+    falling = floor is None and found.minimum == steps[-1] and math.isfinite(found.gen)
+    gen = Time(found.gen, True) if falling else _time(found.gen, steps[-1])
+    return {"gen": gen, "gap": _time(gap, steps[-1]), "mem": _time(found.mem, steps[-1])}
 
 
 def _copy_times(steps, f_mem, f_mem_low, status: str) -> dict[str, Time]:
     copy = first_crossing(steps, f_mem_low - COPY_LEVEL)
     final = math.isfinite(copy) and status != "stopped early"
     half = first_crossing(steps, f_mem - f_mem[-1] / 2) if final else math.inf
-    return {
-        name: Time(float(value), False) if math.isfinite(value) else Time(float(steps[-1]), True)
-        for name, value in (("copy", copy), ("half", half))
-    }
+    return {"copy": _time(copy, steps[-1]), "half": _time(half, steps[-1])}
 
 
 def last_crossing(steps: np.ndarray, excess: np.ndarray) -> float:
