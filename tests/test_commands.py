@@ -218,7 +218,7 @@ def test_overlay_of_recorded_runs(run, tmp_path):
             write_run(tmp_path / "runs", n, seed, gen=150 * 1.05**seed, mem=15 * n * 1.1**seed, steps=1500)
     code, output, _ = run("overlay", "runs", "--psi-p", 16, "--out", "overlay.nc")
     assert code == 0
-    assert "6 U-Nets were trained; 4 of them ran until they memorized" in output and "ψ_p = 16, chosen" in output
+    assert "6 U-Nets were trained; 4 of them ran until they memorized" in output and "ψ_p = 16 (chosen)" in output
     data = xarray.load_dataset(tmp_path / "overlay.nc")
     assert data.censored.sel(event="mem").sum() == 2 and data.attrs["psi_p"] == 16
     assert (tmp_path / "overlay.pdf").exists() and (tmp_path / "overlay.png").exists()

@@ -8,7 +8,7 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.records import runs
 from genmem.shared.errors import InputError
 
-OF_DATA = ("process", "data", "classes", "pixels", "grey", "center", "range", "flip")
+OF_DATA = ("process", "data", "classes", "pixels", "grey", "center", "range", "deduplicate", "flip")
 """The fields on which a run's data depend, apart from which of the images are trained on."""
 
 

@@ -43,7 +43,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
 
     networks = [record for record in records if not record.config.is_theory]
     if not networks:
-        raise InputError("runs must hold a U-Net's, but hold none")
+        raise InputError("runs must hold at least one run of a U-Net, but hold none")
     runs = measure(networks, t).lawful
     if not runs:
         raise InputError("runs must hold a U-Net's that did not diverge, but hold none")
