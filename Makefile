@@ -18,16 +18,17 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy -p genmem.theory -p genmem.shared
 
-# One thread each: two test processes with two spinning BLAS threads each take several times as long.
+# One thread each: two test processes with two spinning BLAS threads each take several times as long. All tests of a file run
+# in one process, so that what they share (a report, a server, a browser, a package) is made once.
 test test-all: export OMP_NUM_THREADS = 1
 # Here a missing browser fails the tests that look at pages; pytest by itself skips them, and says why.
 test test-all: export GENMEM_REQUIRE_BROWSER = 1
 
 test: $(READY) lint browser
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(READY) lint browser
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 	$(MAKE) test-pythons
 
 # The theory on each supported Python that the machine has, with the libraries that it needs alone.

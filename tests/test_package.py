@@ -17,7 +17,6 @@ from genmem import __version__
 ROOT = Path(__file__).parents[1]
 SOURCE = ("genmem", "theory", "empirics", "figures", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 ROOMS = ("theory", "empirics", "figures", "shared", "commands")
-pytestmark = pytest.mark.xdist_group("package")  # one build for all
 
 
 def output(*command, cwd) -> str:

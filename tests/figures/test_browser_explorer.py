@@ -17,8 +17,6 @@ from genmem.figures.pictures.phase_diagram import COLOURS
 from genmem.theory import RandomFeatures
 from tests.figures.browser import DESKTOP, PHONE, browser  # noqa: F401
 
-# One server and one browser: all tests of this file in one process.
-pytestmark = pytest.mark.xdist_group("explorer")
 COMMAND = [str(Path(sys.executable).with_name("genmem")), "explore", "--no-open"]
 PLOTS = ("losses", "regimes", "score", "spectrum")
 MODEL = "const model = Bokeh.documents[0].get_model_by_name(arguments[0]);"

@@ -5,8 +5,6 @@ import pytest
 from tests.figures.browser import DESKTOP, PHONE, browser  # noqa: F401
 from tests.figures.test_report_content import page as report  # noqa: F401
 
-# One page and one browser: all tests of this file in one process.
-pytestmark = pytest.mark.xdist_group("report")
 # For each picture: pixels of the file that is shown, its width on the page, the right end of that.
 PICTURES = """
 return Promise.all([...document.images].map(async image => {
