@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from genmem.figures.pictures.catalogue import FIGURES
+from genmem.figures.catalogue import FIGURES
 
 DOCS = Path(__file__).parent
 FIGURES_AT = DOCS.parent / "out" / "figures"

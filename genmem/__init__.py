@@ -22,7 +22,7 @@ _HOME = {
     "compare": "empirics.analysis.comparison",
     "advise": "empirics.analysis.advice",
     "StopBeforeMemorization": "empirics.training.stopping",
-    "figure": "figures.pictures.catalogue",
+    "figure": "figures.catalogue",
 }
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from genmem.empirics.training.loop import train
     from genmem.empirics.training.stopping import StopBeforeMemorization
     from genmem.empirics.training.sweeps import sweep
-    from genmem.figures.pictures.catalogue import figure
+    from genmem.figures.catalogue import figure
     from genmem.theory.descent import descend
     from genmem.theory.finite_size import simulate
     from genmem.theory.model import RandomFeatures

@@ -10,14 +10,14 @@ from bokeh.layouts import column
 from bokeh.models import Div
 from jinja2 import Template
 
+from genmem.figures.drawing.phase_diagram import COLOURS, STRONG
+from genmem.figures.drawing.style import GREEN, LOSS_COLOURS, VERMILION
 from genmem.figures.explorer.calculation import Calculation, Curves, Eigenvalues, Settings
 from genmem.figures.explorer.controls import Controls
 from genmem.figures.explorer.latest_request import LatestRequest
 from genmem.figures.explorer.plots import ENDED, Losses, RegimesPlot, Score, SpectrumPlot
 from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
-from genmem.figures.pictures.phase_diagram import COLOURS, STRONG
-from genmem.figures.pictures.style import GREEN, LOSS_COLOURS, VERMILION
 from genmem.shared.errors import InputError, SolverError
 from genmem.theory.phases import PHASES, classify, interpolates
 

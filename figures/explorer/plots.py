@@ -7,11 +7,11 @@ import numpy as np
 from bokeh.models import BoxAnnotation, ColumnDataSource, Label, LinearColorMapper, Range1d, Span
 from bokeh.plotting import figure
 
+from genmem.figures.drawing.phase_diagram import COLOURS, STRONG
+from genmem.figures.drawing.style import BLACK, BLUE, GREEN, LOSS_COLOURS, TIME_COLOURS, VERMILION
 from genmem.figures.explorer.calculation import TAU, TRAINING_TIMES, Curves, Eigenvalues
 from genmem.figures.explorer.refined_regimes import PSI, RegimesAtTime
 from genmem.figures.explorer.runs import MeasuredRun
-from genmem.figures.pictures.phase_diagram import COLOURS, STRONG
-from genmem.figures.pictures.style import BLACK, BLUE, GREEN, LOSS_COLOURS, TIME_COLOURS, VERMILION
 from genmem.theory.phases import PHASES
 from genmem.theory.timescales import Timescales
 

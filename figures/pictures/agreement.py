@@ -13,8 +13,8 @@ from genmem.empirics.analysis.fidelity import agreement
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.randomness import derived_seed
 from genmem.empirics.samples.metrics import cosine_similarity, nearest_similarity
-from genmem.figures.pictures import style
-from genmem.figures.pictures.histories import with_samples
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import with_samples
 from genmem.shared.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from genmem.empirics.analysis.collapse import LEVELS, collapse, level_times
 from genmem.empirics.analysis.measure import SETTING
-from genmem.figures.pictures import style
-from genmem.figures.pictures.histories import histories, with_samples
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import histories, with_samples
 from genmem.shared.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import style
+from genmem.figures.drawing import style
 from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
 

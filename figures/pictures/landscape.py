@@ -7,8 +7,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import style
-from genmem.figures.pictures.phase_diagram import label
+from genmem.figures.drawing import style
+from genmem.figures.drawing.phase_diagram import label
 from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:

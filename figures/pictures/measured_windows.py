@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import style
-from genmem.figures.pictures.histories import by_n, histories, one_setting, typical, with_samples
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import by_n, histories, one_setting, typical, with_samples
 from genmem.figures.pictures.windows import AFTER, BEFORE, DASHES, marker_look, panels
 
 if TYPE_CHECKING:

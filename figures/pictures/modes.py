@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from genmem.figures.pictures import style
+from genmem.figures.drawing import style
 from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
 from genmem.theory.spectra import Spectrum

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from genmem.figures.pictures import overlaid, phase_diagram, style
+from genmem.figures.drawing import overlaid, phase_diagram, style
 from genmem.shared.vocabulary import PREDICTED
 from genmem.theory.phases import PHASES
 

@@ -9,8 +9,8 @@ from matplotlib.patches import Rectangle
 
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.samples.metrics import memorized
-from genmem.figures.pictures import style
-from genmem.figures.pictures.histories import with_samples
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import with_samples
 from genmem.shared.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import style
+from genmem.figures.drawing import style
 from genmem.shared.errors import SolverError
 from genmem.shared.vocabulary import PREDICTED
 from genmem.theory.model import RandomFeatures

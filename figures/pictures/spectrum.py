@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from genmem.figures.pictures import style
+from genmem.figures.drawing import style
 from genmem.theory.model import RandomFeatures
 from genmem.theory.problem import Problem
 

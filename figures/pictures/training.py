@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import style
-from genmem.figures.pictures.histories import by_n, histories, one_setting
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import by_n, histories, one_setting
 
 if TYPE_CHECKING:
     import xarray

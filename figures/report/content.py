@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmem.figures.pictures import style
-from genmem.figures.pictures.cached import provenance
-from genmem.figures.pictures.catalogue import FIGURES, Measured, Theory, made
-from genmem.figures.pictures.histories import usable
+from genmem.figures.catalogue import FIGURES, Measured, Theory, made
+from genmem.figures.drawing import style
+from genmem.figures.drawing.cached import provenance
+from genmem.figures.drawing.histories import usable
 from genmem.figures.report import page as report
 from genmem.figures.report import sentences, tables
 from genmem.figures.report.page import Picture, Section, Table

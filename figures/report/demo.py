@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmem.figures.pictures.cached import cached
-from genmem.figures.pictures.calculations import GRID_POINTS, finite_network, regimes
+from genmem.figures.drawing.cached import cached
+from genmem.figures.drawing.calculations import GRID_POINTS, finite_network, regimes
 from genmem.figures.report.content import compose
 from genmem.theory.model import RandomFeatures
 from genmem.theory.prediction import prediction

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmem.figures.pictures import learning_curves, overlay, phase_diagram, simulation
-from genmem.figures.pictures.cached import figure_of
+from genmem.figures.drawing import learning_curves, phase_diagram, simulation
+from genmem.figures.drawing.cached import figure_of
+from genmem.figures.pictures import overlay
 from genmem.figures.report import sentences
 from genmem.shared.errors import InputError
 
@@ -58,14 +59,14 @@ def load(path: Path) -> tuple["xarray.Dataset", Kind]:
     """The data in a NetCDF file that a command of genmem wrote, and what they are; raises InputError for any other."""
     import xarray
 
-    from genmem.figures.pictures.catalogue import FIGURES
+    from genmem.figures.catalogue import FIGURES
 
     try:
         data = xarray.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"sources must be folders of runs or NetCDF files, but '{path}' cannot be read: {error}"
-        ) from None
+    except (OSError, ValueError):
+        # The library's own words name its drivers and flags.
+        why = "is not a NetCDF file, or is damaged" if path.exists() else "does not exist"
+        raise InputError(f"sources must be folders of runs or NetCDF files, but '{path}' {why}") from None
     name = figure_of(data)
     if name in FIGURES:
         entry = FIGURES[name]

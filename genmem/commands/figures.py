@@ -4,28 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from genmem.commands.flags import ProblemFlags, print_written
+from genmem.figures.pictures import NAMES
 from genmem.shared.files import apart, writable_folder
 
 
 def figures(
-    name: Literal[
-        "all",
-        "windows",
-        "measured-windows",
-        "phases",
-        "spectrum",
-        "curves",
-        "landscape",
-        "scaling",
-        "copies",
-        "modes",
-        "training",
-        "collapse",
-        "samples",
-        "agreement",
-        "overlay",
-        "random-features",
-    ] = "all",
+    name: Literal["all", *NAMES] = "all",  # type: ignore[valid-type]
     /,
     problem: ProblemFlags = ProblemFlags(),
     runs: tuple[Path, ...] = (),
@@ -44,7 +28,7 @@ def figures(
     writable_folder("out", out)
 
     from genmem.empirics.records.runs import find
-    from genmem.figures.pictures.catalogue import FIGURES, make
+    from genmem.figures.catalogue import FIGURES, make
 
     sets = [find(folder) for folder in runs]
     apart("out", out, [record.directory for records in sets for record in records], "the run")

@@ -28,9 +28,9 @@ def overlay(
     writable_file("out", out, ".nc")
 
     from genmem.empirics.records.runs import find
-    from genmem.figures.pictures import style
-    from genmem.figures.pictures.cached import cached
-    from genmem.figures.pictures.catalogue import recipe_of
+    from genmem.figures.catalogue import recipe_of
+    from genmem.figures.drawing import style
+    from genmem.figures.drawing.cached import cached
     from genmem.figures.pictures.overlay import build, calculate
     from genmem.figures.report import sentences
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from genmem.commands.flags import GridFlags, ProblemFlags, print_written
-from genmem.figures.pictures.calculations import Floor, regimes
+from genmem.figures.drawing.calculations import Floor, regimes
 from genmem.shared.errors import InputError
 from genmem.shared.files import save_dataset, writable_file
 
@@ -37,8 +37,8 @@ def phase_diagram(
     diagram = regimes(problem.problem(), times, grid.psi_n, grid.psi_p, grid.points, floor, rows)
     save_dataset(diagram, out)
 
-    from genmem.figures.pictures import style
-    from genmem.figures.pictures.phase_diagram import build
+    from genmem.figures.drawing import style
+    from genmem.figures.drawing.phase_diagram import build
     from genmem.figures.report import sentences
 
     print("\n".join(sentences.phases(diagram)))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from genmem.commands.flags import NetworkFlags, print_written
-from genmem.figures.pictures.calculations import finite_network
+from genmem.figures.drawing.calculations import finite_network
 from genmem.shared.errors import count
 from genmem.shared.files import save_dataset, writable_file
 
@@ -32,8 +32,8 @@ def simulate(network: NetworkFlags, d: int = 100, seed: int = 0, out: Path = Pat
     data = finite_network(model, d, seed)
     save_dataset(data, out)
 
-    from genmem.figures.pictures import style
-    from genmem.figures.pictures.simulation import build
+    from genmem.figures.drawing import style
+    from genmem.figures.drawing.simulation import build
     from genmem.figures.report import sentences
 
     print(as_table(data))

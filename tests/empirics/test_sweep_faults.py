@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from genmem.empirics.records.runs import find
 from genmem.empirics.training.loop import train
 from genmem.empirics.training.sweeps import SweepError, sweep
 from genmem.shared.errors import InputError
@@ -210,3 +211,22 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path, monkeypatch):
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x"):
         with pytest.raises(InputError, match="scheduler must be the address of a running Dask scheduler"):
             sweep(LONG, tmp_path, scheduler=address)
+
+
+def test_ctrl_c_in_a_terminal_ends_a_sweep_in_one_sentence_and_the_same_command_goes_on(tmp_path, plain):
+    """The terminal sends the signal to the command, its nannies and its workers at once."""
+    command = [sys.executable, "-m", "genmem", "sweep", "--ns", "16", "--seeds", "0", "1", "--workers", "2"]
+    command += ["--steps", "150", "--width", "4", "--levels", "1", "--blocks", "1", "--batch-size", "16"]
+    command += ["--test-images", "32", "--samples", "4", "--sampling-steps", "5", "--out", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, start_new_session=True, **pipes) as process:
+        wait_for(lambda: any(tmp_path.glob("*/milestones/*.safetensors")) or process.poll() is not None)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "genmem: interrupted; the same command goes on where it stopped"
+    assert "Traceback" not in said and "asyncio" not in said and "CancelledError" not in said, said
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert [record.status for record in find(tmp_path)] == ["finished", "finished"]

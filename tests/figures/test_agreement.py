@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import agreement, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import agreement
 from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
 

@@ -12,8 +12,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from genmem.figures.drawing.phase_diagram import COLOURS
 from genmem.figures.explorer.calculation import TRAINING_TIMES
-from genmem.figures.pictures.phase_diagram import COLOURS
 from genmem.theory import RandomFeatures
 from tests.figures.browser import DESKTOP, PHONE, browser  # noqa: F401
 

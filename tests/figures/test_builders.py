@@ -5,7 +5,7 @@ import pytest
 import xarray
 from matplotlib.colors import to_hex
 
-from genmem.figures.pictures import learning_curves, phase_diagram, simulation, style
+from genmem.figures.drawing import learning_curves, phase_diagram, simulation, style
 from genmem.theory.phases import PHASES
 
 

@@ -3,7 +3,7 @@
 import pytest
 import xarray
 
-from genmem.figures.pictures.cached import cached
+from genmem.figures.drawing.cached import cached
 from tests.figures import made
 
 

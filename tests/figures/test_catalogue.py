@@ -8,7 +8,8 @@ from PIL import Image
 
 from genmem.commands import command
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import catalogue, learning_curves, style
+from genmem.figures import catalogue
+from genmem.figures.drawing import learning_curves, style
 from genmem.shared.errors import InputError
 from genmem.theory.problem import Problem
 from tests.figures import made

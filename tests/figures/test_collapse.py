@@ -7,7 +7,8 @@ import pytest
 
 from genmem.empirics.analysis.collapse import collapse_of, normalised_scale
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import collapse, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import collapse
 from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import copies, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import copies
 from genmem.theory import RandomFeatures, simulate
 from genmem.theory.problem import Problem
 from tests.tolerances import FINITE_NETWORK

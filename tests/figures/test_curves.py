@@ -5,7 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy.linalg import expm
 
-from genmem.figures.pictures import curves, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import curves
 from genmem.theory import RandomFeatures, Spectrum, simulate
 from genmem.theory.network import draw_network
 from tests.tolerances import SAME_NUMBER, STANDARD_ERRORS

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import landscape, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import landscape
 from genmem.theory import RandomFeatures, simulate
 from genmem.theory.problem import Problem
 

@@ -6,7 +6,8 @@ from scipy.stats import gmean
 
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import measured_windows, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import measured_windows
 from tests.figures.recorded import losses
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import modes, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import modes
 from genmem.theory import RandomFeatures, Spectrum, simulate
 from genmem.theory.problem import Problem
 from tests.tolerances import FINITE_NETWORK

@@ -7,7 +7,8 @@ from matplotlib.colors import to_hex
 from genmem.empirics.analysis.measure import measure
 from genmem.empirics.data.datasets import load
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import overlaid, overlay, phase_diagram, style
+from genmem.figures.drawing import overlaid, phase_diagram, style
+from genmem.figures.pictures import overlay
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
 from genmem.theory.phases import PHASES

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import random_features, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import random_features
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
 from tests.figures import made

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from genmem.figures.pictures import style
-from genmem.figures.pictures.learning_curves import build
+from genmem.figures.drawing import style
+from genmem.figures.drawing.learning_curves import build
 from genmem.figures.report import page as report
 from tests.figures import made
 

@@ -10,7 +10,7 @@ import xarray
 from genmem.empirics.analysis.measure import measure
 from genmem.empirics.records.runs import find, write_facts
 from genmem.empirics.tables.tables import joint_laws
-from genmem.figures.pictures import catalogue
+from genmem.figures import catalogue
 from genmem.figures.report import content as report_content
 from genmem.figures.report import sentences
 from genmem.figures.report import tables as report_tables
@@ -129,7 +129,7 @@ def test_two_data_sets_have_their_own_parts_and_no_run_counts_twice(tmp_path):
 
 
 def test_without_sources_the_theory_is_shown_alone(tmp_path, monkeypatch):
-    from genmem.figures.pictures import learning_curves
+    from genmem.figures.drawing import learning_curves
 
     entry = catalogue.Theory("What is predicted.", lambda problem: made.curves(), learning_curves.build)
     monkeypatch.setattr(catalogue, "FIGURES", {"one": entry})

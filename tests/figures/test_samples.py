@@ -8,7 +8,8 @@ import xarray
 from matplotlib.patches import Rectangle
 
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import samples, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import samples
 from genmem.shared.errors import InputError
 from tests.figures.recorded import write_run
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import scaling, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import scaling
 from genmem.theory import RandomFeatures, Spectrum, simulate
 from genmem.theory.problem import Problem
 from genmem.theory.timescales import timescales_of_curves

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genmem.figures.pictures import spectrum, style
+from genmem.figures.drawing import style
+from genmem.figures.pictures import spectrum
 from genmem.theory import RandomFeatures
 from genmem.theory.network import draw_network
 

@@ -8,18 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import (
-    collapse,
-    learning_curves,
-    measured_windows,
-    overlay,
-    phase_diagram,
-    random_features,
-    samples,
-    simulation,
-    style,
-    training,
-)
+from genmem.figures.drawing import learning_curves, phase_diagram, simulation, style
+from genmem.figures.pictures import collapse, measured_windows, overlay, random_features, samples, training
 from tests.figures import made, small_theory
 
 BUILT = {

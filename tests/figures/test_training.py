@@ -7,8 +7,9 @@ import pytest
 
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.records.runs import find
-from genmem.figures.pictures import style, training
-from genmem.figures.pictures.histories import histories, one_setting
+from genmem.figures.drawing import style
+from genmem.figures.drawing.histories import histories, one_setting
+from genmem.figures.pictures import training
 from genmem.shared.errors import InputError
 from genmem.shared.vocabulary import RECORDED
 from tests.figures.recorded import write_run

@@ -1,31 +1,17 @@
 """The figures by name: what each is computed from, how it is drawn, and its caption."""
 
 import contextlib
+import importlib
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genmem.figures.pictures import (
-    agreement,
-    collapse,
-    copies,
-    curves,
-    landscape,
-    measured_windows,
-    modes,
-    overlay,
-    phase_diagram,
-    random_features,
-    samples,
-    scaling,
-    spectrum,
-    style,
-    training,
-    windows,
-)
-from genmem.figures.pictures.cached import cached
+from genmem.figures.drawing import style
+from genmem.figures.drawing.cached import cached
+from genmem.figures.pictures import NAMES
 from genmem.shared.errors import InputError, known
 from genmem.shared.files import writable_folder
 from genmem.theory.problem import Problem
@@ -55,23 +41,14 @@ class Measured:
     build: Callable[["xarray.Dataset", float], "Figure"]
 
 
-FIGURES: dict[str, Theory | Measured] = {
-    "windows": Theory(windows.CAPTION, windows.calculate, windows.build),
-    "measured-windows": Measured(measured_windows.CAPTION, measured_windows.calculate, measured_windows.build),
-    "phases": Theory(phase_diagram.CAPTION, phase_diagram.calculate, phase_diagram.build),
-    "spectrum": Theory(spectrum.CAPTION, spectrum.calculate, spectrum.build),
-    "curves": Theory(curves.CAPTION, curves.calculate, curves.build),
-    "landscape": Theory(landscape.CAPTION, landscape.calculate, landscape.build),
-    "scaling": Theory(scaling.CAPTION, scaling.calculate, scaling.build),
-    "copies": Theory(copies.CAPTION, copies.calculate, copies.build),
-    "modes": Theory(modes.CAPTION, modes.calculate, modes.build),
-    "training": Measured(training.CAPTION, training.calculate, training.build),
-    "collapse": Measured(collapse.CAPTION, collapse.calculate, collapse.build),
-    "samples": Measured(samples.CAPTION, samples.calculate, samples.build),
-    "agreement": Measured(agreement.CAPTION, agreement.calculate, agreement.build),
-    "overlay": Measured(overlay.CAPTION, overlay.calculate, overlay.build),
-    "random-features": Measured(random_features.CAPTION, random_features.calculate, random_features.build),
-}
+def _entry(name: str) -> Theory | Measured:
+    """The figure in the file of its name: a prediction if `calculate` takes a `problem`, measured if `records`."""
+    module = importlib.import_module(f"genmem.figures.pictures.{name.replace('-', '_')}")
+    (source,) = list(inspect.signature(module.calculate).parameters)[:1]
+    return {"problem": Theory, "records": Measured}[source](module.CAPTION, module.calculate, module.build)
+
+
+FIGURES: dict[str, Theory | Measured] = {name: _entry(name) for name in NAMES}
 
 
 def make(

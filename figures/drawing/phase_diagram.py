@@ -16,19 +16,12 @@ from matplotlib.patches import Patch
 from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import distance_transform_edt
 
-from genmem.figures.pictures import style
-from genmem.theory.model import RandomFeatures
+from genmem.figures.drawing import style
 from genmem.theory.phases import PHASES
-from genmem.theory.problem import Problem
 
 if TYPE_CHECKING:
     import xarray
 
-CAPTION = (
-    "What a network of ψ_p hidden units per dimension does with ψ_n training points per dimension after training "
-    "for a time τ, in steps × learning rate / d². Thin lines: contours of the memorization time τ_mem. Thick line: "
-    "the threshold n*(p), beyond which the network is too small to memorize however long it is trained."
-)
 # Tints of the palette, light enough for black contours and text on top.
 COLOURS = {
     "no_generalization": "#D9D9D9",
@@ -48,14 +41,6 @@ STRONG = {
     "benign_overfitting": "#95538B",
 }
 FINE = 500
-
-
-def calculate(problem: Problem) -> "xarray.Dataset":
-    """The diagram at three training times: about tau_gen of a large network, and 30 and 1000 times later."""
-    from genmem.figures.pictures.calculations import regimes
-
-    start = 10.0 ** np.round(np.log10(RandomFeatures.of(problem, 64.0, 256.0).timescales().gen))
-    return regimes(problem, (start, 30 * start, 1000 * start))
 
 
 @style.styled

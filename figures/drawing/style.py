@@ -98,7 +98,7 @@ def save(figure: Figure, path: Path, about: str = "") -> list[Path]:
 def save_both(build: Callable[["xarray.Dataset", float], Figure], data: "xarray.Dataset", path: Path) -> list[Path]:
     """Draw `data` for one column (path.pdf, path.png) and for two (path-double.pdf, path-double.png).
 
-    The data's recipe and provenance (genmem.figures.pictures.cached) go into the files.
+    The data's recipe and provenance (genmem.figures.drawing.cached) go into the files.
     """
     about = "; ".join(str(data.attrs[name]) for name in ("recipe", "provenance") if name in data.attrs)
     double = path.with_name(f"{path.stem}-double")

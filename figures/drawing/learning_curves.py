@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from genmem.figures.pictures import style
+from genmem.figures.drawing import style
 
 if TYPE_CHECKING:
     import xarray

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genmem.figures.pictures import learning_curves, style
+from genmem.figures.drawing import learning_curves, style
 
 if TYPE_CHECKING:
     import xarray
