@@ -97,9 +97,10 @@ class Spectrum:
         return cls(lam).compress(error)
 
     def compress(self, error: float = 1e-6) -> "Spectrum":
-        """The fewest atoms, of those tried, that move no test loss by more than `error` (genmem.theory.compression).
+        """The fewest atoms, of those tried, that move no curve of the reference models by more than `error`.
 
-        The score error is the test loss divided by Delta and moves by `error` / Delta: at t = 0.001 by 500 times more.
+        The models (genmem.theory.compression) have psi_n and psi_p from 2 to 256 and t from 0.001 to 1; the curves are
+        the test loss and the score error, which at smaller t moves by about `error` * 0.001 / t.
         """
         from genmem.theory.compression import compress
 

@@ -32,13 +32,31 @@ def test_spectrum_of_data_keeps_the_trace_and_the_curves():
     x = rng.standard_normal((500, 300)) * np.geomspace(0.01, 3, 300)
     exact = Spectrum(np.linalg.eigvalsh(np.cov(x, rowvar=False)))
     few = Spectrum.from_data(x, error=1e-6)
-    assert few.weights.size < 80
+    assert few.weights.size < 100
     assert few.mean == pytest.approx(exact.mean, rel=1e-12)
     tau = np.geomspace(1, 1e6, 20)
     a, b = (RandomFeatures(5, 20, 0.05, "erf", s).learning_curves(tau) for s in (few, exact))
     np.testing.assert_allclose(a.test, b.test, rtol=1e-5)
     coarse = RandomFeatures(5, 20, 0.05, "erf", Spectrum.from_data(x, error=1e-2)).learning_curves(tau)
     assert np.abs(coarse.test - b.test).max() > 10 * np.abs(a.test - b.test).max()
+
+
+@pytest.mark.parametrize("alpha", [0.5, 2.0])
+def test_a_compressed_spectrum_moves_no_score_error_by_more_than_it_says_at_small_times_either(alpha):
+    eigenvalues = np.arange(1, 201.0) ** -alpha
+    exact = Spectrum(eigenvalues / eigenvalues.mean())
+    few, fewer = exact.compress(), exact.compress(1e-3)
+    assert fewer.weights.size < few.weights.size < 80
+    rng = np.random.default_rng(3)
+    worst = {few: 0.0, fewer: 0.0}
+    for psi_n, psi_p, t in np.exp(rng.uniform(np.log([1, 1, 1e-3]), np.log([300, 300, 1]), (8, 3))):
+        models = {spectrum: RandomFeatures(psi_n, psi_p, t, spectrum=spectrum) for spectrum in (exact, *worst)}
+        tau = np.geomspace(1e-2, 1e4, 12) / models[exact].rate
+        curves = {spectrum: model.learning_curves(tau) for spectrum, model in models.items()}
+        for spectrum in worst:
+            moved = np.abs(curves[spectrum].score - curves[exact].score) / np.maximum(1, curves[exact].test)
+            worst[spectrum] = max(worst[spectrum], moved.max())
+    assert worst[few] < 1e-6 < worst[fewer] < 1e-3
 
 
 def test_a_gauss_rule_keeps_moments():
