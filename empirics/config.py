@@ -96,8 +96,8 @@ class TrainConfig:
     sampling_steps: int = 50
     """Deterministic DDIM steps per generated image."""
     sampling_seed: int | None = None
-    """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it.
-    """
+    """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it,
+    and nothing else: two on disjoint halves of the data have different seeds and one sampling_seed."""
     precision: Precision = "float32"
     """Arithmetic of the network."""
     stop: float = 0.0

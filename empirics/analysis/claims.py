@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from genmem.empirics.analysis.collapse import collapse_of
-from genmem.empirics.analysis.fidelity import agreement, all_metrics
+from genmem.empirics.analysis.fidelity import all_metrics
+from genmem.empirics.analysis.halves import pair_of, partners
 from genmem.empirics.analysis.laws import fit_law, typical_times
 from genmem.empirics.analysis.measure import SETTING, RunTimes, memorization_rate, times_of
 from genmem.empirics.analysis.quality import Quality, double_descent, quality_of, with_scatter
@@ -180,38 +181,44 @@ def _blind_distances(runs: Sequence[_Measured]) -> list[Finding]:
 
 
 def _disjoint_halves(runs: Sequence[_Measured]) -> list[Finding]:
-    claimed = "models of disjoint halves agree at τ_gen, and less at the end [F]"
-    quantity = "agreement, end − τ_gen"
-    changes, early = [], []
-    firsts = [run for run in runs if run.record.config.half == "first"]
-    for run in firsts:
-        partner = dataclasses.replace(run.record.config, half="second").key
-        for other in runs:
-            if other.record.key == partner:
-                steps = np.intersect1d(run.record.steps, other.record.steps)
-                at_gen = int(steps[np.argmin(np.abs(np.log(steps / run.times.gen.value)))])
-                before, after = (agreement(run.record, other.record, int(step)) for step in (at_gen, steps[-1]))
-                changes.append(after - before)
-                early.append(before.mean())
-    if not changes:
-        return [_untested(7, claimed, quantity, [], "no two runs that differ in the half alone")]
-    draws = np.random.default_rng(0)
-    change = np.concatenate(changes)
-    low, high = np.quantile([draws.choice(change, change.size).mean() for _ in range(1000)], [0.025, 0.975]).tolist()
-    return [
-        Finding(
-            7,
-            claimed,
-            quantity,
-            float(change.mean()),
-            low,
-            high,
-            2 * len(changes),
-            0,
-            _side(low, high, -1),
-            f"agreement at τ_gen: {np.mean(early):.2f}",
+    rises = "models of disjoint halves agree at τ_gen, above untrained ones [F]"
+    falls = "and less at the end [F]"
+    quantities = "agreement at τ_gen, above the baseline", "agreement, end − τ_gen"
+    by_key = {run.record.key: run for run in runs}
+    pairs = [pair_of(*pair) for pair in partners([run.record for run in runs])]
+    independent = [pair for pair in pairs if not pair.shares_seed]
+    if not independent:
+        why = (
+            "the two runs share their seed, and so agree before training"
+            if pairs
+            else "no two runs on disjoint halves that start from the same noise"
         )
+        return [
+            _untested(7, claimed, quantity, [], why)
+            for claimed, quantity in zip((rises, falls), quantities, strict=True)
+        ]
+    above, change, levels = [], [], []
+    for pair in independent:
+        early = pair.at(by_key[pair.first.key].times.gen.value)
+        above.append(pair.rise[early])
+        change.append(pair.agreement[-1] - pair.agreement[early])
+        levels.append([pair.agreement[row].mean() for row in (0, early, -1)])
+    untrained, early, late = np.mean(levels, axis=0)
+    note = f"agreement {untrained:.2f} before training, {early:.2f} at τ_gen, {late:.2f} at the end"
+    return [
+        _mean_over_samples(7, claimed, quantity, np.concatenate(values), sign, 2 * len(independent), note)
+        for claimed, quantity, values, sign in zip((rises, falls), quantities, (above, change), (1, -1), strict=True)
     ]
+
+
+def _mean_over_samples(
+    claim: int, claimed: str, quantity: str, values: np.ndarray, sign: int, runs: int, note: str
+) -> Finding:
+    """Whether the mean of values of samples (S,) has a sign, by its 95 % bootstrap interval."""
+    random = np.random.default_rng(0)
+    draws = [random.choice(values, values.size).mean() for _ in range(1000)]
+    low, high = np.quantile(draws, [0.025, 0.975]).tolist()
+    return Finding(claim, claimed, quantity, float(values.mean()), low, high, runs, 0, _side(low, high, sign), note)
 
 
 _CLAIMS = (_times_in_n, _times_in_width, _full_batch, _batch_and_rate, _lag, _blind_distances, _disjoint_halves)

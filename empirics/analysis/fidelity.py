@@ -4,6 +4,7 @@ Computed once for each milestone and feature space, and stored beside it:
 
     <run>/metrics/<space>/<step>.safetensors
 
+or, in an exported record, all milestones in <run>/metrics/<space>.npz.
 Distances to finite sets of images depend on how many there are, so the distance to the training images and that to
 held-out ones are taken to equally many of each.
 """
@@ -18,11 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.randomness import derived_seed
-from genmem.empirics.records import locks, store
+from genmem.empirics.records import locks, packed, store
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.empirics.samples.metrics import (
-    cosine_similarity,
     fraction_interval,
     frechet_distance,
     nearest_similarity,
@@ -30,12 +30,14 @@ from genmem.empirics.samples.metrics import (
     with_error,
 )
 from genmem.shared.errors import InputError
+from genmem.shared.files import visible
 
 log = logging.getLogger(__name__)
 
 COPY_SIMILARITY = 0.6
 DISTANCES = {"swd": sliced_wasserstein, "fid": frechet_distance}
 _NAMES = ("swd_train", "swd_test", "fid_train", "fid_test")
+_ARRAYS = ("similarity", "nearest", "similarity_held_out")
 # Part of each stored file: metrics of another recipe are computed again.
 _RECIPE = 1
 
@@ -89,30 +91,15 @@ def all_metrics(record: RunRecord, space: FeatureSpace | str = RANDOM_CONV) -> l
     return [_metrics_of(record, int(step), space, references) for step in record.steps]
 
 
-def agreement(first: RunRecord, second: RunRecord, step: int) -> np.ndarray:
-    """Cosine similarity (S,) of the samples that two models make of the same noise, around the held-out mean in pixels.
-
-    Near one where the models are the same function; near zero where what they make has nothing in common. For models
-    trained on disjoint halves this is the measure of generalization of Favero et al. (arXiv:2505.16959), after
-    Kadkhodaie et al. (arXiv:2310.02557). Raises InputError for runs whose samples come from different noise.
-    """
-    for name in ("data", "seed", "samples", "sampling_steps"):
-        ours, theirs = (getattr(record.config, name) for record in (first, second))
-        if ours != theirs:
-            raise InputError(
-                f"the two runs must have the same {name} to start from the same noise, but {ours!r} and "
-                f"{theirs!r} were given"
-            )
-    a, b = (_samples(record, step).reshape(first.config.samples, -1) for record in (first, second))
-    return cosine_similarity(a, b, first.held_out_images().reshape(-1, a.shape[1]).mean(axis=0))
-
-
 def kl_to_truth(record: RunRecord, step: int) -> tuple[float, float] | None:
     """KL divergence in nats of the law that the network generates from the true density, and its standard error.
 
     The mean of log q(x) - log p(x) over the samples x, where both densities are known exactly: p that of the data set
     and q that of the process (see Process.log_density). None where one of them is not known.
     """
+    if "kl" in (milestone := record.milestone(step)):
+        # An export has it in place of what it is made of.
+        return tuple(milestone["kl"].tolist())
     log_density = record.log_density(step)
     if log_density is None or (truth := record.true_log_density) is None:
         return None
@@ -149,24 +136,83 @@ def _references(record: RunRecord, space: FeatureSpace) -> _References:
 
 
 def _metrics_of(record: RunRecord, step: int, space: FeatureSpace, references: Callable[[], _References]) -> Metrics:
-    path = record.directory / "metrics" / space.name / f"{step:09d}.safetensors"
-    identity = {"key": record.key, "step": step, "space": space.name, "recipe": _RECIPE}
-    if path.exists():
-        try:
-            arrays, facts = store.load(path)
-            if facts["identity"] == identity:
-                return _read(arrays, facts)
-        except store.DamagedFile as error:
-            log.warning("%s; computing it again", error)
+    if stored := _stored(record, step, space.name):
+        return stored
     metrics = _compute(space(_samples(record, step)), references(), space.name)
-    arrays = {name: getattr(metrics, name) for name in ("similarity", "nearest", "similarity_held_out")}
-    facts = {"identity": identity, "distances": metrics.distances, "real": metrics.real}
+    path = _path(record, step, space.name)
+    arrays = {name: getattr(metrics, name) for name in _ARRAYS}
+    facts = {"identity": _identity(record, space.name) | {"step": step}}
+    facts |= {"distances": metrics.distances, "real": metrics.real}
     try:
         with _only_writer(path.parent):
             store.save(path, arrays, facts)
     except OSError as error:
         log.warning("%s cannot be stored (%s); it will be computed again next time", path, error.strerror)
     return metrics
+
+
+def _stored(record: RunRecord, step: int, space: str) -> Metrics | None:
+    """The metrics in a file of their own, or among those that an export kept; None if they are in neither."""
+    path = _path(record, step, space)
+    if path.exists():
+        try:
+            arrays, facts = store.load(path)
+            if facts["identity"] == _identity(record, space) | {"step": step}:
+                return _read(arrays, facts)
+        except store.DamagedFile as error:
+            log.warning("%s; computing it again", error)
+    path = path.parent.with_suffix(".npz")
+    return _packed(path, path.stat().st_mtime_ns, record.key).get(step) if path.exists() else None
+
+
+def _path(record: RunRecord, step: int, space: str) -> Path:
+    return record.directory / "metrics" / space / f"{step:09d}.safetensors"
+
+
+def _identity(record: RunRecord, space: str) -> dict:
+    return {"key": record.key, "space": space, "recipe": _RECIPE}
+
+
+def spaces_of(record: RunRecord) -> list[str]:
+    """The feature spaces in which metrics of a run were stored, and the one in which they always are."""
+    stored = (path.name.removesuffix(".npz") for path in visible(record.directory / "metrics", "*"))
+    return sorted({*stored, *([RANDOM_CONV] if record.config.samples else [])})
+
+
+def pack(record: RunRecord, space: str, target: Path) -> None:
+    """Write the metrics of a run in a feature space to the exported record in `target`."""
+    if space == RANDOM_CONV:
+        found = dict(zip(record.steps.tolist(), all_metrics(record, space), strict=True))
+    else:
+        # Another space may take a file of weights to compute what is missing.
+        found = {step: metrics for step in record.steps.tolist() if (metrics := _stored(record, step, space))}
+    if not found:
+        return
+    milestones = {
+        step: {name: getattr(metrics, name) for name in _ARRAYS}
+        | {"distances": np.array([metrics.distances[name] for name in _NAMES])}
+        for step, metrics in found.items()
+    }
+    facts = {"identity": _identity(record, space), "real": next(iter(found.values())).real}
+    packed.save(target / "metrics" / f"{space}.npz", milestones, facts, similarities=(COPY_SIMILARITY,))
+
+
+@functools.lru_cache(maxsize=32)
+def _packed(path: Path, changed: int, key: str) -> dict[int, Metrics]:
+    """The metrics of a run in an export's file, by step. changed: when the file last was."""
+    try:
+        milestones, facts = packed.load(path)
+    except store.DamagedFile as error:
+        log.warning("%s; computing it again", error)
+        return {}
+    identity = facts.get("identity", {})
+    if identity != {"key": key, "space": identity.get("space"), "recipe": _RECIPE}:
+        return {}
+    found = {}
+    for step, arrays in milestones.items():
+        distances = dict(zip(_NAMES, map(tuple, arrays.pop("distances").tolist()), strict=True))
+        found[step] = Metrics(identity["space"], distances, facts["real"], **arrays)
+    return found
 
 
 def _compute(samples: np.ndarray, references: _References, space: str) -> Metrics:

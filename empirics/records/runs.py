@@ -5,6 +5,8 @@
     <root>/<key>/checkpoints/<step>.safetensors    where the run goes on
     <root>/<key>/best.safetensors                  with the config's `stop`: the weights with the lowest test loss
 
+An exported record has all its milestones in one file, <root>/<key>/milestones.npz (see packed.py).
+
 Reading needs no torch.
 """
 
@@ -21,7 +23,7 @@ import numpy as np
 
 from genmem.empirics.config import TrainConfig, from_json
 from genmem.empirics.processes.table import PROCESSES
-from genmem.empirics.records import locks, store
+from genmem.empirics.records import locks, packed, store
 from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PACKED = "milestones.npz"
 STATUSES = ("running", "finished", "stopped early", "diverged")
 
 
@@ -89,7 +92,7 @@ class RunRecord:
         """
         row = self._row(t)
         train, test = zip(
-            *[(m["train_loss"][row], m["test_loss"][row]) for m in map(self._milestone, self.steps)], strict=True
+            *[(m["train_loss"][row], m["test_loss"][row]) for m in map(self.milestone, self.steps)], strict=True
         )
         return np.array(train), np.array(test)
 
@@ -112,7 +115,7 @@ class RunRecord:
         """Loss (K,) on the fixed noise copies of the training images; raises InputError if the run had fresh noise."""
         if not self.config.copies:
             raise InputError(f"copies must be fixed in a run with a loss on them, but {self.directory} has fresh noise")
-        return np.array([self._milestone(step)["copies_loss"].mean() for step in self.steps])
+        return np.array([self.milestone(step)["copies_loss"].mean() for step in self.steps])
 
     def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
         """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
@@ -144,24 +147,32 @@ class RunRecord:
         return self._memorized[:, 2]
 
     def samples(self, step: int) -> np.ndarray:
-        """What was generated at a recorded step (S, ...): images (S, C, H, W), float32, of the Gaussian process."""
-        return PROCESSES[self.config.process].unpacked(self._milestone(step)["samples"])
+        """What was generated at a recorded step (S, ...): images (S, C, H, W), float32, of the Gaussian process.
+
+        Raises InputError where an export kept none (see genmem.empirics.analysis.export).
+        """
+        milestone = self.milestone(step)
+        if "samples" not in milestone:
+            raise InputError(
+                f"samples must have been kept, but the record in {self.directory} holds none of step {step}"
+            )
+        return PROCESSES[self.config.process].unpacked(milestone["samples"])
 
     def distances(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """d1, d2, index (S,): distance of each sample to its two nearest training images, and which is the nearest."""
-        milestone = self._milestone(step)
+        milestone = self.milestone(step)
         return milestone["d1"], milestone["d2"], milestone["index"]
 
     def held_out_distances(self, step: int) -> np.ndarray:
         """Distance (S,) of each sample to the nearest held-out image."""
-        return self._milestone(step)["d_held_out"]
+        return self.milestone(step)["d_held_out"]
 
     def log_density(self, step: int) -> np.ndarray | None:
         """Natural logarithm (S,) of the density with which the network generates each sample.
 
         Recorded where the density of the data is known; None elsewhere.
         """
-        return self._milestone(step).get("log_density")
+        return self.milestone(step).get("log_density")
 
     def data(self) -> "datasets.Dataset":
         """The data of the run, as its options have them; raises InputError if they are not what it was trained on."""
@@ -195,9 +206,18 @@ class RunRecord:
 
     @functools.cached_property
     def _cache(self) -> dict[int, dict[str, np.ndarray]]:
-        return {}
+        path = self.directory / PACKED
+        if not path.exists():
+            return {}
+        try:
+            milestones, facts = packed.load(path)
+        except store.DamagedFile as error:
+            raise InputError(f"{error}; export the run again") from None
+        if facts.get("key") != self.key:
+            raise InputError(f"{path} holds the milestones of another run; export the run again")
+        return milestones
 
-    def _milestone(self, step: int) -> dict[str, np.ndarray]:
+    def milestone(self, step: int) -> dict[str, np.ndarray]:
         if step not in self._cache:
             path = _milestone_path(self.directory, step)
             if not path.exists():
@@ -212,7 +232,7 @@ class RunRecord:
         return self._cache[step]
 
     def _loss(self, step: int, t: float | None) -> tuple[float, float]:
-        milestone = self._milestone(step)
+        milestone = self.milestone(step)
         if t is None:
             return float(milestone["train_average"].mean()), float(milestone["test_average"].mean())
         row = self._row(t)
@@ -227,7 +247,13 @@ class RunRecord:
 
 def recorded_steps(directory: Path) -> list[int]:
     """The steps of the milestones in a run's directory, step 0 included, increasing."""
-    return sorted(int(path.stem) for path in visible(directory / "milestones", "*.safetensors") if path.stem.isdigit())
+    steps = {int(path.stem) for path in visible(directory / "milestones", "*.safetensors") if path.stem.isdigit()}
+    if (directory / PACKED).exists():
+        try:
+            steps |= set(packed.steps_of(directory / PACKED))
+        except store.DamagedFile as error:
+            raise InputError(f"{error}; export the run again") from None
+    return sorted(steps)
 
 
 def load(directory: Path | str) -> RunRecord:

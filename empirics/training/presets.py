@@ -35,8 +35,15 @@ DIGITS_DEMO = [
 
 
 def _halves(config: TrainConfig) -> list[TrainConfig]:
-    """Two runs on disjoint halves of the data, which generate from the same noise."""
-    return [dataclasses.replace(config, half=half) for half in ("first", "second")]
+    """Two runs on disjoint halves of the data that have nothing in common but the noise they generate from."""
+    return [
+        dataclasses.replace(config, half="first"),
+        dataclasses.replace(config, half="second", seed=config.seed + 1, sampling_seed=_noise(config)),
+    ]
+
+
+def _noise(config: TrainConfig) -> int:
+    return config.seed if config.sampling_seed is None else config.sampling_seed
 
 
 def _digits_cpu() -> list[TrainConfig]:
@@ -136,8 +143,7 @@ def _cifar10_cpu() -> list[TrainConfig]:
         *runs(16, {512: 14_000}),
         *runs(16, middle, seed=1),
         *runs(32, wide, seed=2),
-        pair[0],
-        dataclasses.replace(pair[1], seed=1),
+        *pair,
         dataclasses.replace(one, batch_size=16, steps=25_000),
         dataclasses.replace(one, batch_size=256, steps=1700),
         *runs(32, {1024: 24_000}),

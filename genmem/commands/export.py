@@ -7,14 +7,17 @@ from genmem.shared.files import writable_folder
 
 
 def export(runs_root: Path, out: Path, /, images: int = 8) -> None:
-    """Copy the records of ended runs without weights: losses, distances, metrics, and a few images of each milestone.
+    """Copy the records of ended runs without weights: losses, distances, metrics, and a few images of some milestones.
 
-    The copy is read like any folder of runs. Metrics that were not computed yet are computed first.
+    The copy is read like any folder of runs, and every table comes out as from the original, within its last digit.
+    Metrics that were not computed yet are computed first. Export two runs on halves of the data together: their
+    agreement is kept then, and a half alone keeps all its images.
 
     Args:
         runs_root: folder of runs.
         out: folder for the copies.
-        images: generated images kept of each milestone.
+        images: generated images kept at step 0, at every fourth milestone counted from the last, and at the lowest
+            test loss.
     """
     from genmem.empirics.analysis.export import export as export_runs
     from genmem.empirics.records.runs import find

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from genmem.__main__ import main
-from genmem.empirics.analysis.fidelity import agreement, metrics_of
+from genmem.empirics.analysis.fidelity import metrics_of
+from genmem.empirics.analysis.halves import pair_of
 from genmem.empirics.analysis.measure import times_of
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.records import runs
@@ -162,7 +163,11 @@ def test_exported_records_measure_the_same_without_weights(root, tmp_path, monke
     for folder in (root, copies):
         genmem("measure", folder, "--json", monkeypatch=monkeypatch)
         measured.append(json.loads(capsys.readouterr().out))
-    assert measured[0] == measured[1]
+    for run, copy in zip(*(each["runs"] for each in measured), strict=True):
+        for event in ("gen", "gap", "mem", "copy"):
+            assert copy[event]["value"] == pytest.approx(run[event]["value"], rel=1e-5)
+            ends = zip(copy[event]["interval"], run[event]["interval"], strict=True)
+            assert all(mine == (end and pytest.approx(end, rel=0.02)) for mine, end in ends)
     files = [path for path in copies.rglob("*") if path.is_file()]
     assert not [path for path in files if "checkpoints" in path.parts or path.name == "lock"]
     for copy, record in zip(runs.find(copies), runs.find(root), strict=True):
@@ -170,16 +175,33 @@ def test_exported_records_measure_the_same_without_weights(root, tmp_path, monke
         assert np.array_equal(copy.samples(step), record.samples(step)[:2])
         # Read, as two samples are too few to compute them.
         assert metrics_of(copy, step).distances == metrics_of(record, step).distances
+        for mine, theirs in zip(copy.image_losses(0.1), record.image_losses(0.1), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=2e-3)
+        for threshold in (1 / 4, 1 / 3, 1 / 2):
+            assert np.array_equal(copy.memorized_samples(threshold), record.memorized_samples(threshold))
+    # A copy of a copy is the same.
+    genmem("export", copies, tmp_path / "again", "--images", 2, monkeypatch=monkeypatch)
+    assert {path.relative_to(copies) for path in files} == {
+        path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*") if path.is_file()
+    }
 
 
 def test_exported_halves_can_still_be_compared(tmp_path, monkeypatch):
-    records = [
-        train(config, tmp_path / "runs" / config.key)
-        for config in (dataclasses.replace(SMALL, half=half, milestones=2) for half in ("first", "second"))
-    ]
+    first = dataclasses.replace(SMALL, half="first", milestones=2)
+    second = dataclasses.replace(first, half="second", seed=1, sampling_seed=0)
+    records = [train(config, tmp_path / "runs" / config.key) for config in (first, second)]
+    exact = pair_of(*records)
     genmem("export", tmp_path / "runs", tmp_path / "copies", "--images", 1, monkeypatch=monkeypatch)
     copies = [runs.load(tmp_path / "copies" / record.key) for record in records]
-    assert np.array_equal(agreement(*copies, SMALL.steps), agreement(*records, SMALL.steps))
+    assert len(copies[0].samples(SMALL.steps)) == 1
+    kept = pair_of(*copies)
+    for name in ("agreement", "with_untrained", "unrelated", "own", "held_out"):
+        np.testing.assert_allclose(getattr(kept, name), getattr(exact, name), atol=5e-4, err_msg=name)
+    # One half alone keeps all samples, as the other may be exported later.
+    (tmp_path / "half").mkdir()
+    records[0].directory.rename(tmp_path / "half" / first.key)
+    genmem("export", tmp_path / "half", tmp_path / "alone", "--images", 1, monkeypatch=monkeypatch)
+    assert len(runs.load(tmp_path / "alone" / first.key).samples(SMALL.steps)) == SMALL.samples
 
 
 def contents(folder):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genmem.empirics.analysis import fidelity
-from genmem.empirics.analysis.fidelity import agreement, distance_curve, kl_to_truth, metrics_of
+from genmem.empirics.analysis.fidelity import distance_curve, kl_to_truth, metrics_of
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.processes.diffusion import alphabar, ddim
 from genmem.empirics.processes.neighbours import nearest_two
@@ -156,17 +156,6 @@ def test_the_best_linear_denoiser_does_not_memorize(record):
     noise = torch.randn((100, 1, 8, 8), generator=torch.Generator().manual_seed(0))
     d1, d2, _ = (x.numpy() for x in nearest_two(ddim(network, noise, 50), images.view(-1, 1, 8, 8)))
     assert memorized_fraction(d1, d2)[0] < 0.05
-
-
-def test_agreement_is_one_for_equal_samples_and_near_zero_for_unrelated_ones(record, tmp_path):
-    fresh = record.samples(2)
-    twin = record_of(tmp_path / "twin", {2: fresh})
-    shuffled = record_of(tmp_path / "shuffled", {2: np.roll(fresh, 1, axis=0)})
-    np.testing.assert_allclose(agreement(record, twin, 2), 1, rtol=1e-5)
-    assert abs(agreement(record, shuffled, 2).mean()) < 0.1
-    other = record_of(tmp_path / "other", {2: fresh}, dataclasses.replace(CONFIG, seed=3))
-    with pytest.raises(InputError, match="the same seed"):
-        agreement(record, other, 2)
 
 
 def test_kl_divergence_of_a_trained_network_from_the_mixture(tmp_path):

@@ -69,7 +69,8 @@ def test_digits_cpu_holds_what_each_claim_needs():
     for c in late:
         assert c.steps > 2 * next(p.steps for p in plain if (p.n, p.width, p.seed) == (c.n, c.width, 0))
     first, second = (next(c for c in configs if c.half == half) for half in ("first", "second"))
-    assert dataclasses.replace(first, half="second") == second
+    # They share the noise that samples start from, and nothing else.
+    assert dataclasses.replace(first, half="second", seed=1, sampling_seed=0) == second
 
 
 def test_the_published_settings():
@@ -86,4 +87,6 @@ def test_the_published_settings():
     ends = [c.steps * (2048 / c.n) * c.batch_size * c.learning_rate for c in wu]
     assert max(ends) / min(ends) < 1.001
     favero = PRESETS["favero-cifar10"]
-    assert len(favero) == 8 and all(dataclasses.replace(c, half="second") in favero for c in favero)
+    assert len(favero) == 8 and all(
+        dataclasses.replace(c, half="second", seed=1, sampling_seed=0) in favero for c in favero
+    )

@@ -23,7 +23,7 @@ def write_run(root: Path, n: int, seed: int, gen: float, mem: float, steps: int 
     )
     directory = root / config.key
     images = _training_images(config)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed if config.sampling_seed is None else config.sampling_seed)
     facts = {"key": config.key, "config": dataclasses.asdict(config), "status": "finished", "wall_time": 1.0}
     facts |= {"parameters": 26_000, "device": "cpu", "versions": {"genmem": "0.1.0"}}
     with runs.open_for_writing(directory, config):

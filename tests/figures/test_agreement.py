@@ -13,7 +13,9 @@ from tests.figures.recorded import write_run
 def pair(tmp_path_factory):
     root = tmp_path_factory.mktemp("halves")
     return [
-        write_run(root, 32, 0, gen=100, mem=480, steps=960, milestones=20, half=half) for half in ("first", "second")
+        write_run(root, 32, 0, gen=100, mem=480, steps=960, milestones=20, half="first"),
+        # Of another seed, whose made-up samples are those of the sampling seed.
+        write_run(root, 32, 1, gen=100, mem=480, steps=960, milestones=20, half="second", sampling_seed=0),
     ]
 
 
@@ -55,7 +57,7 @@ def test_similarity_to_own_data_is_one_for_exact_copies(data, pair):
 
 def test_runs_without_a_partner_are_refused(pair):
     for records in (pair[:1], pair[1:]):
-        with pytest.raises(InputError, match="differ in the half alone"):
+        with pytest.raises(InputError, match="differ in the half and the seed alone"):
             agreement.calculate(records)
 
 
@@ -66,6 +68,19 @@ def test_the_figure_draws_agreement_and_both_similarities(pair, width):
     here = data.isel(pair=0)
     drawn = [line.get_ydata() for line in (*between.lines, *within.lines)]
     held_out = here.held_out.mean("half")
-    expected = [here.agreement, here.unrelated, here.own.sel(half="first"), here.own.sel(half="second"), held_out]
+    expected = [
+        here.agreement,
+        here.untrained,
+        here.unrelated,
+        here.own.sel(half="first"),
+        here.own.sel(half="second"),
+        held_out,
+    ]
     for line, values in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(line, values)
+
+
+def test_a_pair_that_shares_its_seed_is_marked(tmp_path):
+    twins = [write_run(tmp_path, 32, 0, gen=100, mem=480, milestones=8, half=half) for half in ("first", "second")]
+    drawn = agreement.build(agreement.calculate(twins))
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["n = 32, same seed"]

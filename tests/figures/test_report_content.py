@@ -49,7 +49,7 @@ def test_each_figure_the_runs_show_is_there_with_its_data(page):
     assert {"training", "collapse", "samples", "measured-windows"} <= written and "agreement" not in written
     assert text.count("<img") == len(written) + 1
     assert all(f'download="{name}.nc"' in text for name in (*written, "curves"))
-    assert "No figure “agreement”: runs must hold two that differ in the half alone" in text
+    assert "No figure “agreement”: runs must hold two that differ in the half and the seed alone" in text
 
 
 def test_times_and_laws_are_those_of_the_measurement(page):
