@@ -16,6 +16,7 @@ _HOME = {
     "simulate": "theory.finite_size",
     "descend": "theory.descent",
     "TrainConfig": "empirics.config",
+    "Grammar": "empirics.data.grammar",
     "train": "empirics.training.loop",
     "sweep": "empirics.training.sweeps",
     "measure": "empirics.analysis.measure",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from genmem.empirics.analysis.comparison import compare
     from genmem.empirics.analysis.measure import measure
     from genmem.empirics.config import TrainConfig
+    from genmem.empirics.data.grammar import Grammar
     from genmem.empirics.training.loop import train
     from genmem.empirics.training.stopping import StopBeforeMemorization
     from genmem.empirics.training.sweeps import sweep
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from genmem.theory.spectra import Spectrum
 
 __all__ = [
+    "Grammar",
     "RandomFeatures",
     "Spectrum",
     "StopBeforeMemorization",

@@ -9,6 +9,7 @@
     gaussian:PATH   Gaussian vectors of mean zero with the covariance (d, d) in a .npy file
     folder:PATH     images of one size in a folder; its subfolders are classes (image_files.py)
     npy:PATH        an array of images (N, C, H, W) or of vectors (N, d)
+    grammar:v=8,m=4,s=2,L=3   strings of a random grammar (grammar.py); with ,seed=1 at the end, of other rules
 
 A PATH holds from any directory; see places.py. The held-out images of a data set are the same for every seed and are
 never in its training pool.
@@ -28,6 +29,8 @@ from genmem.empirics.randomness import derived_seed
 from genmem.shared.errors import InputError, known
 
 DIGITS_HELD_OUT = 512
+GRAMMAR_POOL, GRAMMAR_HELD_OUT = 2**17, 2**11
+STRING_PROCESSES = ("masked", "uniform")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +47,17 @@ class Dataset:
     held_out_labels: np.ndarray
     bound: float | None = 1.0
     """Largest absolute value of a pixel; None if values are unbounded."""
-    process: str = "gaussian"
-    """The process that knows data of this kind."""
+    processes: tuple[str, ...] = ("gaussian",)
+    """The processes that know data of this kind."""
+    symbols: int | None = None
+    """Of strings: how many symbols there are, 0 ... symbols - 1. None for numbers."""
     log_density: Callable[[np.ndarray], np.ndarray] | None = None
     """Natural logarithm (N,) of the density at data (N, ...) from which these were drawn; None if it is not known."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one datum, as a network is told it: (C, H, W) of images, (length, symbols) of strings."""
+        return self.pool.shape[1:] if self.symbols is None else (*self.pool.shape[1:], self.symbols)
 
     def subset(self, n: int, seed: int, half: Half = "all", balanced: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The n training images (n, C, H, W) of this seed and their labels (n,).
@@ -99,7 +109,7 @@ def source(name: str, recorded: Path | None = None) -> dict[str, str]:
     from genmem.empirics.data import cifar10, image_files
 
     kind, _, argument = name.partition(":")
-    if not argument or kind == "gaussian" and not argument.endswith(".npy"):
+    if not argument or kind == "grammar" or kind == "gaussian" and not argument.endswith(".npy"):
         return {}
     path = found(argument, "a file or folder", recorded)
     files = {"cifar10": cifar10.files, "folder": image_files.files}.get(kind, lambda path: [path])(path)
@@ -112,8 +122,9 @@ def of_config(config: TrainConfig, recorded: Path | None = None) -> Dataset:
     recorded: as in `load`.
     """
     data = load(config.data, recorded)
-    if data.process != config.process:
-        raise InputError(f"process must be {data.process} for the data {data.name}, but {config.process!r} was given")
+    if config.process not in data.processes:
+        allowed = " or ".join(data.processes)
+        raise InputError(f"process must be {allowed} for the data {data.name}, but {config.process!r} was given")
     if data.pool.ndim != 4:
         _only_for_images(config, data)
     if config.classes:
@@ -228,6 +239,18 @@ def npy(argument: str, recorded: Path | None = None) -> Dataset:
     return split(f"npy:{argument}", images, np.zeros(len(images), int), held_out_of(len(images)), bound)
 
 
+def grammar(argument: str, recorded: Path | None = None) -> Dataset:
+    """Strings of a grammar without repetition, labelled by their root; a quarter is held out, or 2048."""
+    from genmem.empirics.data.grammar import named
+
+    rules = named(argument)
+    number = min(rules.count, GRAMMAR_POOL + GRAMMAR_HELD_OUT)
+    strings = rules.sample(number, seed=0, replace=False).astype(np.int16)
+    out, roots = min(GRAMMAR_HELD_OUT, number // 4), rules.roots(strings)
+    parts = strings[out:], roots[out:], strings[:out], roots[:out]
+    return Dataset(f"grammar:{argument}", *parts, bound=None, processes=STRING_PROCESSES, symbols=rules.v)
+
+
 def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """`order` rearranged so that one image of each class comes in each round, as long as every class has one left."""
     of_class = [order[labels[order] == label] for label in np.unique(labels)]
@@ -244,4 +267,4 @@ def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm}
-WITH_ARGUMENT = {"cifar10": cifar10, "gaussian": gaussian, "folder": folder, "npy": npy}
+WITH_ARGUMENT = {"cifar10": cifar10, "gaussian": gaussian, "folder": folder, "npy": npy, "grammar": grammar}

@@ -94,7 +94,9 @@ def strings() -> datasets.Dataset:
     kinds = random.integers(2, size=400)
     data = np.array([[0, 1, 0, 1, 0, 1], [0, 0, 0, 1, 1, 1]])[kinds]
     data[:, 0] = random.integers(2, size=400)
-    return datasets.Dataset("strings", data[:300], kinds[:300], data[300:], kinds[300:], bound=None, process="masked")
+    return datasets.Dataset(
+        "strings", data[:300], kinds[:300], data[300:], kinds[300:], bound=None, processes=("masked",), symbols=2
+    )
 
 
 def register(monkeypatch) -> None:
