@@ -40,6 +40,7 @@ def test_the_plain_loop_runs(tmp_path):
     assert (tmp_path / "best.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_diffusers_script_runs_is_resumed_and_saves_the_best_network(tmp_path):
     from diffusers import UNet2DModel
 

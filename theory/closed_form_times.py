@@ -89,8 +89,7 @@ def losses(s_from, s, x_from, work, wanted, flow):
         half += 2.0 * t1.real
         half_slope -= 2.0 * (directions[j] * t1).real
         inverse += 2.0 * divided.real
-        # The derivative of 1 / (z_j + ridge) by log(tau) is itself.
-        inverse_slope += 2.0 * ((1.0 - directions[j]) * divided).real
+        inverse_slope -= 2.0 * (directions[j] * divided).real
     second = second_slope = 0.0
     if wanted:
         second, second_slope, _ = double_sums(

@@ -123,6 +123,7 @@ def test_a_run_that_another_process_holds_is_not_taken(tmp_path):
         assert "continued" not in run(LONG, tmp_path).facts
 
 
+@pytest.mark.slow
 def test_a_sweep_is_continued(tmp_path):
     seeds = [dataclasses.replace(SHORT, seed=seed) for seed in (0, 1)]
     for config in seeds:

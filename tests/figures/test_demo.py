@@ -2,12 +2,14 @@
 
 import shutil
 
+import pytest
 import xarray
 
 from genmem.empirics.records.runs import find
 from genmem.figures.report import demo, sentences
 
 
+@pytest.mark.slow
 def test_demo_on_finished_runs_trains_nothing_and_reports_their_numbers(tmp_path, runs, monkeypatch, capsys):
     shutil.copytree(runs, tmp_path / "runs")
     recorded = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.safetensors")}

@@ -12,22 +12,33 @@ from genmem.figures.drawing import learning_curves, phase_diagram, simulation, s
 from genmem.figures.pictures import collapse, measured_windows, overlay, random_features, samples, training
 from tests.figures import made, small_theory
 
+DATA = {}
+
+
+def measured(picture, runs):
+    """What a figure of these runs draws, computed once for all tests."""
+    if picture not in DATA:
+        DATA[picture] = picture.calculate(runs)
+    return DATA[picture]
+
+
 BUILT = {
     "learning_curves": lambda runs, width: learning_curves.build(made.curves(), width),
     "simulation": lambda runs, width: simulation.build(made.curves(), width),
     "phase_diagram": lambda runs, width: phase_diagram.build(made.diagram(), width),
-    "collapse": lambda runs, width: collapse.build(collapse.calculate(runs), width),
-    "training": lambda runs, width: training.build(training.calculate(runs), width),
-    "samples": lambda runs, width: samples.build(samples.calculate(runs), width),
-    "measured_windows": lambda runs, width: measured_windows.build(measured_windows.calculate(runs), width),
-    "overlay": lambda runs, width: overlay.build(overlay.calculate(runs), width),
+    "collapse": lambda runs, width: collapse.build(measured(collapse, runs), width),
+    "training": lambda runs, width: training.build(measured(training, runs), width),
+    "samples": lambda runs, width: samples.build(measured(samples, runs), width),
+    "measured_windows": lambda runs, width: measured_windows.build(measured(measured_windows, runs), width),
+    "overlay": lambda runs, width: overlay.build(measured(overlay, runs), width),
     "random_features": lambda runs, width: random_features.build(made.random_features(), width),
     **small_theory.BUILT,
 }
 
 
-@pytest.fixture(params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str)
+@pytest.fixture(scope="module", params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str)
 def figure(request, runs):
+    """Each figure at each width, built once for the tests, which leave it as it is."""
     name, width = request.param
     return BUILT[name](find(runs), width)
 

@@ -38,6 +38,9 @@ def check(model: RandomFeatures, fractions: Fractions) -> None:
     for time, level in ((times.gen, gen), (times.mem, mem), (times.minimum, times.loss_min)):
         if np.isfinite(time):
             assert model.learning_curves(time).test == pytest.approx(level, rel=0, abs=noise)
+    if np.isfinite(times.gap):
+        curves = model.learning_curves(times.gap)
+        assert curves.test - curves.train == pytest.approx(fractions.gap * fall, rel=0, abs=noise)
 
 
 def several(seed: int, number: int) -> None:
@@ -91,3 +94,12 @@ def test_the_minimum_is_where_the_finer_contour_has_it():
         roots = fit.deriv().roots()
         vertex = roots[np.abs(roots).argmin()]
         assert abs(vertex) < 1e-7
+
+
+def test_the_gap_with_a_ridge_is_where_the_losses_part():
+    """The train loss of a penalised flow has terms that grow with tau; a Newton step needs their slope too."""
+    model = RandomFeatures(38.1, 3.26, 0.84, spectrum=Spectrum([0.36, 5.0], [0.5, 0.5]), ridge=0.1)
+    times = model.timescales(fractions=Fractions(gap=2e-4))
+    curves = model.learning_curves(np.array([0.999, 1.0, 1.001]) * times.gap)
+    parted = (curves.test - curves.train) / (1 - times.loss_min)
+    assert parted[1] == pytest.approx(2e-4, rel=1e-7) and parted[0] < 2e-4 - 1e-8 < 2e-4 + 1e-8 < parted[2]
