@@ -3,8 +3,9 @@
 The definitions are those of genmem.theory.timescales. The contour gives the derivative of a loss by log(tau) with the
 loss, so the sweep knows where the curve turns: a minimum is the root of the derivative (from values alone its position
 would be known to the square root of their error), and between two points where it does not turn it crosses a level at
-most once. The sweep's ratio is sqrt(2), so the nodes that give the test loss at tau give the train loss at tau / 2; it
-ends where both losses have reached their exact limit at tau = infinity.
+most once. The sweep's ratio is sqrt(2), so the nodes that give the test loss at tau give the train loss at tau / 2, and
+what the gradient noise of SGD adds to both there; it ends where both losses have reached their exact limit at tau =
+infinity.
 """
 
 from typing import NamedTuple
@@ -13,6 +14,9 @@ import numpy as np
 
 from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
+from genmem.theory.gradient_noise import TEST as TEST_TRACE
+from genmem.theory.gradient_noise import TRAIN as TRAIN_TRACE
+from genmem.theory.gradient_noise import added, limit_traces
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.resolvent import follow, inverse_of, state_size
@@ -40,15 +44,16 @@ SOLVED, LOST, UNSETTLED = 0, 1, 2
 
 
 class Flow(NamedTuple):
-    """What is solved: the contour's directions and weights, the ridge, and the coefficients of the equations.
+    """What is solved: the contour, the ridge and the gradient noise, and the coefficients of the equations.
 
     directions, weights: of genmem.theory.dynamics.talbot. noise: of `describe` there. lam, w, kinds, static, psi_p: of
-    genmem.theory.resolvent.Equations.
+    genmem.theory.resolvent.Equations. strength: Delta kappa of genmem.theory.gradient_noise.
     """
 
     directions: np.ndarray
     weights: np.ndarray
     ridge: float
+    strength: float
     noise: np.ndarray
     lam: np.ndarray
     w: np.ndarray
@@ -58,11 +63,12 @@ class Flow(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What the evaluation of one point overwrites: the nodes' states, their rows and the vectors 1/D."""
+    """What the evaluation of one point overwrites: the nodes' states, their rows, the vectors 1/D, and the T1."""
 
     x: np.ndarray
     rows: np.ndarray
     inverses: np.ndarray
+    t1: np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -73,7 +79,7 @@ def losses(s_from, s, x_from, work, wanted, flow):
     (if `wanted`), the penalised L_train - 1 of half the time, sum_j q_j T1 / (z_j + ridge), which the penalty needs,
     both with their derivatives, and the worst Newton step.
     """
-    directions, weights, ridge, noise, lam, w, kinds, static, psi_p = flow
+    directions, weights, ridge, _, noise, lam, w, kinds, static, psi_p = flow
     worst = half = half_slope = inverse = inverse_slope = first = first_slope = 0.0
     for j in range(directions.size):
         for i in range(work.x.shape[1]):
@@ -82,7 +88,8 @@ def losses(s_from, s, x_from, work, wanted, flow):
         worst = max(worst, step)
         describe(work.x[j], 1.0, noise, lam, w, kinds, static, work.rows[j], work.inverses[j])
         label = weights[j] * work.rows[j, LABEL]
-        t1 = weights[j] * (1.0 - work.rows[j, THETA] * (1.0 - work.rows[j, LABEL]))
+        work.t1[j] = 1.0 - work.rows[j, THETA] * (1.0 - work.rows[j, LABEL])
+        t1 = weights[j] * work.t1[j]
         divided = t1 * inverse_of(directions[j] * s)
         first += 2.0 * label.real
         first_slope -= 2.0 * (directions[j] * label).real
@@ -105,10 +112,13 @@ def evaluate(at, origin, x_from, work, with_train, flow, out):
     s_from, s = np.exp(-origin), np.exp(-at)
     test, slope, _, _, inverse, inverse_slope, worst = losses(s_from, s, x_from, work, True, flow)
     out[TIME], out[TEST], out[TEST_SLOPE] = at, test, slope
-    if with_train:
+    if with_train or flow.strength > 0.0:
+        earlier = work.t1.copy()
         _, _, half, half_slope, twice, twice_slope, left = losses(s_from, 0.5 * s, x_from, work, False, flow)
         worst = max(worst, left)
         set_train(half, half_slope, inverse, inverse_slope, twice, twice_slope, flow.ridge, out)
+        if flow.strength > 0.0:
+            add_noise(0.5 * s, earlier, work, flow, out)
     if not np.isfinite(worst):
         out[:] = np.nan
 
@@ -118,6 +128,20 @@ def set_train(half, half_slope, inverse, inverse_slope, twice, twice_slope, ridg
     """Fill in the train loss of a sweep's point: from its own sums and those at twice its time, which halve again."""
     out[TRAIN] = half - ridge * (twice - 2.0 * inverse)
     out[TRAIN_SLOPE] = half_slope - ridge * (twice_slope - 2.0 * inverse_slope)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_noise(s, earlier, work, flow, out):
+    """Add what the gradient noise adds to a sweep's point, from the nodes at twice its time and their T1 at its own."""
+    directions, weights, ridge, strength, noise, lam, w, kinds, static, psi_p = flow
+    test, test_slope, train, train_slope = added(
+        directions, weights, s, ridge, strength, work.x, work.rows, work.inverses, work.t1, earlier,
+        noise, lam, w, kinds, static, psi_p,
+    )  # fmt: skip
+    out[TEST] += test
+    out[TEST_SLOPE] += test_slope
+    out[TRAIN] += train
+    out[TRAIN_SLOPE] += train_slope
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -222,15 +246,16 @@ def lowest(points, last, xs, work, flow, bottom):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_settled(points, k, best, limit, limit_train, floor, fractions):
-    """Whether nothing more happens after point k of the sweep, whose train losses are known up to k - 2."""
+def is_settled(points, k, lag, best, limit, limit_train, floor, fractions):
+    """Whether nothing more happens after point k - lag of the sweep, whose train losses are known up to k - 2."""
     bottom = min(points[best, TEST], limit)
-    fall = -bottom
+    # Under strong gradient noise the test loss may never fall; then only its limit ends the sweep.
+    fall = -bottom if bottom < 0.0 else 1.0
     level_mem = bottom + fractions[1] * fall
-    settled = (points[k, TEST] >= level_mem) == (limit >= level_mem)
+    settled = (points[k - lag, TEST] >= level_mem) == (limit >= level_mem)
     if not np.isnan(floor):
         level_gen = floor - fractions[0] * floor
-        settled = settled and (points[k, TEST] <= level_gen or limit > level_gen)
+        settled = settled and (points[k - lag, TEST] <= level_gen or limit > level_gen)
     # A limit that is no higher than the best point by much may still be undercut: then only the limit itself ends it.
     close = SETTLED * fall if limit - points[best, TEST] > 4.0 * SETTLED * fall else 0.0
     for i in (k - 2, k - 3):
@@ -242,10 +267,15 @@ def is_settled(points, k, best, limit, limit_train, floor, fractions):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(start, bound, limit, limit_train, floor, fractions, flow, xs, work, points):
-    """Fill the points from log(c tau) = start on until nothing more happens; returns (last, status)."""
-    directions, _, ridge, _, lam, w, kinds, static, psi_p = flow
-    sums = np.empty((LONGEST, 4))
+def sweep(start, falls, bound, limit, limit_train, floor, fractions, flow, xs, work, points):
+    """Fill the points from log(c tau) = start on until nothing more happens; returns (last, status).
+
+    falls: False where it is known that the test loss falls, if ever, at first; then a rise ends the sweep.
+    """
+    directions, _, ridge, strength, _, lam, w, kinds, static, psi_p = flow
+    sums, t1 = np.empty((LONGEST, 4)), np.empty((LONGEST, directions.size), np.complex128)
+    # With gradient noise a test loss needs the nodes of twice its time, as the train loss does.
+    lag = 2 if strength > 0.0 else 0
     if not np.isfinite(begin(directions, -ridge, np.exp(-start), bound, xs[0], lam, w, kinds, static, psi_p)):
         return 0, LOST
     best = 0
@@ -261,11 +291,14 @@ def sweep(start, bound, limit, limit_train, floor, fractions, flow, xs, work, po
         sums[k, 0], sums[k, 1], sums[k, 2], sums[k, 3] = half, half_slope, inverse, inverse_slope
         if k >= 2:
             set_train(half, half_slope, sums[k - 2, 2], sums[k - 2, 3], inverse, inverse_slope, ridge, points[k - 2])
-        if test < points[best, TEST]:
-            best = k
-        if k == 0 and slope >= 0.0:
+        t1[k] = work.t1
+        if lag > 0 and k >= lag:
+            add_noise(np.exp(-at), t1[k - 2], work, flow, points[k - 2])
+        if k >= lag and points[k - lag, TEST] < points[best, TEST]:
+            best = k - lag
+        if k == 0 and slope >= 0.0 or k == lag and not falls and points[0, TEST_SLOPE] >= 0.0:
             return 0, UNSETTLED
-        if k >= 5 and is_settled(points, k, best, limit, limit_train, floor, fractions):
+        if k >= 5 and is_settled(points, k, lag, best, limit, limit_train, floor, fractions):
             return k, SOLVED
     return LONGEST - 1, UNSETTLED
 
@@ -276,33 +309,44 @@ def closed_form_times(bound, floor, fractions, c, flow, out):
 
     floor: a test loss minus one for `gen`, or nan for the minimum. fractions: (gen, mem, gap).
     """
-    directions, _, ridge, noise, lam, w, kinds, static, psi_p = flow
+    directions, _, ridge, strength, noise, lam, w, kinds, static, psi_p = flow
     nodes, size = directions.size, state_size(kinds)
     xs = np.empty((LONGEST, nodes, size), np.complex128)
     work = Workspace(
         np.empty((nodes, size), np.complex128),
         np.zeros((nodes, COLUMNS), np.complex128),
         np.empty((nodes, lam.size), np.complex128),
+        np.empty(nodes, np.complex128),
     )
     points, bottom = np.full((LONGEST, 5), np.nan), np.empty(5)
     sums, square, status = infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, np.empty(lam.size))
     if status == LIMIT_LOST:
         return LOST
     limit, limit_train = 2.0 * sums[0] + sums[1], sums[3] - ridge * square
+    if strength > 0.0:
+        kernel = np.empty(5, np.complex128)
+        if not limit_traces(ridge, bound, noise, lam, w, kinds, static, psi_p, kernel):
+            return LOST
+        drive = strength * (1.0 + limit_train) / (1.0 - strength * kernel[TRAIN_TRACE].real)
+        limit += drive * kernel[TEST_TRACE].real
+        limit_train += drive * kernel[TRAIN_TRACE].real
+    lag = 2 if strength > 0.0 else 0
     start = -np.log(20.0 * (bound + ridge))
+    falls = True
     for _ in range(ATTEMPTS):
-        last, status = sweep(start, bound, limit, limit_train, floor, fractions, flow, xs, work, points)
+        last, status = sweep(start, falls, bound, limit, limit_train, floor, fractions, flow, xs, work, points)
         if status == LOST:
             return LOST
         start -= np.log(EARLIER)
         if last == 0:
             # With little signal (small t, few copies) the loss falls only long before 1 / |U|.
             continue
-        before = lowest(points, last, xs, work, flow, bottom)
+        before = lowest(points, last - lag, xs, work, flow, bottom)
         falling = limit <= bottom[TEST] + CONTOUR * max(1.0, -limit)
         if falling:
             bottom[TIME], bottom[TEST] = np.inf, min(limit, bottom[TEST])
         fall = -bottom[TEST]
+        falls = fall > 0.0
         goal = bottom[TEST] if np.isnan(floor) else floor
         level_gen, level_mem = goal - fractions[0] * goal, bottom[TEST] + fractions[1] * fall
         level_gap = fractions[2] * fall
@@ -314,9 +358,9 @@ def closed_form_times(bound, floor, fractions, c, flow, out):
         # The test loss never falls, as far as double precision can tell: there is no quality to reach or to lose.
         out[4] = 0.0
         return SOLVED
-    out[0] = reached(LEVEL, level_gen, -1.0, points[0], 0, points, last, xs, work, flow)
+    out[0] = reached(LEVEL, level_gen, -1.0, points[0], 0, points, last - lag, xs, work, flow)
     if not falling:
-        out[1] = reached(LEVEL, level_mem, 1.0, bottom, before, points, last, xs, work, flow)
+        out[1] = reached(LEVEL, level_mem, 1.0, bottom, before, points, last - lag, xs, work, flow)
     out[2] = reached(PARTED, level_gap, 1.0, points[0], 0, points, last - 2, xs, work, flow)
     out[3] = bottom[TIME]
     out[:4] = np.exp(out[:4]) / c

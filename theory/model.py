@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from genmem.shared.errors import InputError, SolverError, finite, known, times
+from genmem.theory import gradient_noise as noise_kernels
 from genmem.theory.activations import GaussianConstants, gaussian_constants, resolve
 from genmem.theory.closed_form_times import LOST, SOLVED, Flow, closed_form_times
 from genmem.theory.dynamics import march, talbot
@@ -114,14 +115,17 @@ class RandomFeatures(Problem):
         """The test loss of the true score, the least any network can reach; it depends on neither psi_n nor psi_p."""
         return 1 - self.constants.delta * self.score_power
 
-    def learning_curves(self, tau) -> LearningCurves:
+    def learning_curves(self, tau, gradient_noise: float = 0.0) -> LearningCurves:
         """Losses at training times tau >= 0 (scalar or array, any order; 0 and inf are exact limits).
 
-        From c tau x_max = 1e30 on, x_max the largest eigenvalue of U, the losses are those at inf; where they still
-        change there (at n m = p without ridge) that is refused.
-        Raises InputError for a negative or undefined tau, SolverError if the equations could not be solved.
+        gradient_noise: kappa = learning rate / (batch size x d), divided by 1 - beta for momentum beta, of SGD in small
+        steps with batches drawn afresh; 0 is the gradient flow (genmem.theory.gradient_noise). Modes and bias are the
+        flow's. From c tau x_max = 1e30 on, x_max the largest eigenvalue of U, the losses are those at inf; where they
+        still change there (at n m = p without ridge) that is refused.
+        Raises InputError for a negative or undefined tau and for gradient noise at which SGD diverges
+        (`critical_gradient_noise`), SolverError if the equations could not be solved.
         """
-        tau = times("tau", tau)
+        tau, strength = times("tau", tau), self._strength(gradient_noise)
         flat = tau.ravel()
         # In units of the relaxation of U + ridge; before the first of them nothing has moved, to the last digit.
         age = flat * (self.rate * (self.equations.norm_bound + self.ridge))
@@ -129,24 +133,24 @@ class RandomFeatures(Problem):
         stopped = 40 / (self.rate * self.ridge) if self.ridge else np.inf
         far = (age > LATEST) & (flat <= stopped) & np.isfinite(flat)
         if far.any():
-            self._require_limit(flat[far])
+            self._require_limit(flat[far], strength)
         last = np.isinf(flat) | (flat > stopped) | far
         inner = (age > EARLIEST) & ~last
         # Rows: test, train, penalised, empirical, all less one; then the modes.
         values = np.zeros((4 + self.spectrum.weights.size, flat.size))
         residual = error = 0.0
         if inner.any():
-            values[:, inner], residual = self._march(flat[inner], CURVE_NODES)
+            values[:, inner], residual = self._march(flat[inner], CURVE_NODES, strength)
             # The error needs no curve of its own: it grows with tau, so a middle and the latest time tell.
             order = np.argsort(np.where(inner, flat, np.inf))
             probes = order[[inner.sum() // 2, inner.sum() - 1]]
-            fine, _ = self._march(flat[probes], CURVE_NODES + 6)
+            fine, _ = self._march(flat[probes], CURVE_NODES + 6, strength)
             error = float(np.max(np.abs(fine[:4] - values[:4, probes]) / np.maximum(1, 1 + fine[:4])))
             if not error < REFUSED:
                 raise SolverError(self._beyond_precision(flat[inner]))
-            error += self._constants_error(flat[probes], fine)
+            error += self._constants_error(flat[probes], fine, strength)
         if last.any():
-            values[:, last] = self._limit()[:, None]
+            values[:, last] = self._limit(strength)[:, None]
         test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
         modes = values[4:].T.reshape(*tau.shape, len(values) - 4)
         score = self.score_power + test / self.constants.delta
@@ -156,7 +160,9 @@ class RandomFeatures(Problem):
             tau, 1 + train, 1 + test, score, 1 + penalised, 1 + empirical, bias, score - bias, modes, residual, error
         )
 
-    def timescales(self, floor: float | str | None = None, fractions: Fractions = Fractions()) -> Timescales:
+    def timescales(
+        self, floor: float | str | None = None, fractions: Fractions = Fractions(), gradient_noise: float = 0.0
+    ) -> Timescales:
         """tau_gen, tau_mem and tau_gap (genmem.theory.timescales) in units of tau, with the minimum between the two.
 
         Without a floor, gen <= minimum <= mem. Losses are exact to 1e-11 (relative, of those above one), times to that
@@ -166,7 +172,8 @@ class RandomFeatures(Problem):
         the limit at tau = infinity by less than 1e-10 counts as none.
 
         floor: a test loss that stands in for the minimum in `gen`; "bayes" takes `bayes_loss`. A curve that never
-        rises by the fraction has mem = inf; genmem.theory.never tells why.
+        rises by the fraction has mem = inf; genmem.theory.never tells why. gradient_noise: see learning_curves; where
+        it keeps the test loss above 1 at all times, no time is finite.
         """
         fractions = checked(fractions)
         directions, weights = talbot(TIME_NODES)
@@ -176,7 +183,7 @@ class RandomFeatures(Problem):
             self._floor(floor),
             np.array([fractions.gen, fractions.mem, fractions.gap]),
             self.rate,
-            Flow(directions, weights, float(self.ridge), self._noise, *self._arrays),
+            Flow(directions, weights, float(self.ridge), self._strength(gradient_noise), self._noise, *self._arrays),
             out,
         )
         if status != SOLVED:
@@ -185,14 +192,41 @@ class RandomFeatures(Problem):
         gen, mem, gap, minimum, fallen = map(float, out)
         return Timescales(gen, mem, gap, minimum, 1 + fallen, 1.0)
 
-    def _require_limit(self, tau: np.ndarray) -> None:
+    @cached_property
+    def critical_gradient_noise(self) -> float:
+        """kappa = learning rate / (batch size x d) from which on SGD diverges, however small its steps.
+
+        1 / (Delta (1/p) Tr U^2 (U + ridge)^{-1}); without a ridge 1 / (Delta E sigma(Gamma z)^2), whatever n and p.
+        """
+        return 1 / (self.constants.delta * float(self._limit_traces[noise_kernels.TRAIN].real))
+
+    def _strength(self, kappa) -> float:
+        """Delta kappa of a gradient noise at which SGD converges."""
+        if finite("gradient_noise", kappa) < 0:
+            raise InputError(f"gradient_noise must be zero or positive, but {kappa!r} was given")
+        if kappa and not kappa < self.critical_gradient_noise:
+            raise InputError(
+                f"gradient_noise must be below {self.critical_gradient_noise:.6g}, from where on SGD diverges for "
+                f"{self}, but {kappa!r} was given"
+            )
+        return self.constants.delta * float(kappa)
+
+    @cached_property
+    def _limit_traces(self) -> np.ndarray:
+        traces = np.empty(5, complex)
+        bound = self.equations.norm_bound
+        if not noise_kernels.limit_traces(float(self.ridge), bound, self._noise, *self._arrays, traces):
+            raise SolverError(f"the resolvent of {self} could not be followed to zero")
+        return traces
+
+    def _require_limit(self, tau: np.ndarray, strength: float) -> None:
         """Raise SolverError unless the losses have reached their limit at the latest time that can be computed."""
         latest = LATEST / (self.rate * (self.equations.norm_bound + self.ridge))
         try:
-            values, _ = self._march(np.array([latest]), CURVE_NODES)
+            values, _ = self._march(np.array([latest]), CURVE_NODES, strength)
         except SolverError:
             raise SolverError(self._beyond_precision(tau)) from None
-        limit = self._limit()
+        limit = self._limit(strength)
         if not np.all(np.abs(values[:4, 0] - limit[:4]) <= REACHED * np.maximum(1, np.abs(limit[:4]))):
             raise SolverError(self._beyond_precision(tau))
 
@@ -219,7 +253,7 @@ class RandomFeatures(Problem):
             raise InputError(f"floor must be 'bayes' or a loss from 0 to below 1, but {floor!r} was given")
         return value - 1
 
-    def _constants_error(self, tau: np.ndarray, rows: np.ndarray) -> float:
+    def _constants_error(self, tau: np.ndarray, rows: np.ndarray, strength: float) -> float:
         """What the constants' errors move in the losses at tau, as `rows` of `_march` has them; 0 if below rounding."""
         c = self.constants
         moved = 0.0
@@ -231,7 +265,7 @@ class RandomFeatures(Problem):
             step = max(error, 1e-5 * abs(value))
             other = replace(self)
             other.__dict__["constants"] = c.with_moved(name, step)
-            changed, _ = other._march(tau, CURVE_NODES + 6)
+            changed, _ = other._march(tau, CURVE_NODES + 6, strength)
             moved += error / step * float(np.max(np.abs(changed - rows)[:4] / np.maximum(1, 1 + rows[:4])))
         return moved
 
@@ -247,7 +281,7 @@ class RandomFeatures(Problem):
         e = self.equations
         return e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p
 
-    def _march(self, tau: np.ndarray, nodes: int) -> tuple[np.ndarray, float]:
+    def _march(self, tau: np.ndarray, nodes: int, strength: float) -> tuple[np.ndarray, float]:
         """Rows of learning_curves at finite positive times, shape (4 + k, K), and the residual."""
         events, place = np.unique(np.concatenate([tau, 2 * tau]), return_inverse=True)
         at, doubled = place[: tau.size], place[tau.size :]
@@ -275,9 +309,17 @@ class RandomFeatures(Problem):
         train = penalised - self.ridge * (inverse[doubled] - 2 * inverse[at])
         test = (2 * first + second)[at]
         empirical = train if exact_noise else (2 * first + second_emp)[at]
-        return np.vstack([test, train, penalised, empirical, self._scaled(modes[at].T)]), float(worst)
+        rows = np.vstack([test, train, penalised, empirical, self._scaled(modes[at].T)])
+        if strength:
+            contour, bound = (directions, weights), self.equations.norm_bound
+            added, left = noise_kernels.excess(
+                tau, strength, float(self.ridge), self.rate, contour, bound, self._noise, self._arrays
+            )
+            rows[:4] += added
+            worst = max(worst, left)
+        return rows, float(worst)
 
-    def _limit(self) -> np.ndarray:
+    def _limit(self, strength: float) -> np.ndarray:
         """Rows of learning_curves at tau = infinity, shape (4 + k,)."""
         modes = np.zeros(self.spectrum.weights.size)
         sums, square, status = infinite_time(
@@ -288,7 +330,10 @@ class RandomFeatures(Problem):
         first, second, second_emp, penalised = sums
         train = penalised - self.ridge * square
         empirical = train if np.isinf(self.copies) else 2 * first + second_emp
-        return np.concatenate([[2 * first + second, train, penalised, empirical], self._scaled(modes)])
+        rows = np.array([2 * first + second, train, penalised, empirical])
+        if strength:
+            rows += noise_kernels.limit_excess(strength, 1 + train, self.ridge, self._limit_traces)
+        return np.concatenate([rows, self._scaled(modes)])
 
     def _scaled(self, modes: np.ndarray) -> np.ndarray:
         """From sum_j q_j theta u_k to the mean score's coefficients c_k."""
