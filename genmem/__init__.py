@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 _HOME = {
+    "LinearDenoiser": "theory.linear_denoiser",
     "RandomFeatures": "theory.model",
     "Spectrum": "theory.spectra",
     "phase_diagram": "theory.phases",
     "simulate": "theory.finite_size",
     "descend": "theory.descent",
+    "generate": "theory.generated_samples",
     "TrainConfig": "empirics.config",
     "Grammar": "empirics.data.grammar",
     "train": "empirics.training.loop",
@@ -38,12 +40,15 @@ if TYPE_CHECKING:
     from genmem.figures.catalogue import figure
     from genmem.theory.descent import descend
     from genmem.theory.finite_size import simulate
+    from genmem.theory.generated_samples import generate
+    from genmem.theory.linear_denoiser import LinearDenoiser
     from genmem.theory.model import RandomFeatures
     from genmem.theory.phases import phase_diagram
     from genmem.theory.spectra import Spectrum
 
 __all__ = [
     "Grammar",
+    "LinearDenoiser",
     "RandomFeatures",
     "Spectrum",
     "StopBeforeMemorization",
@@ -52,6 +57,7 @@ __all__ = [
     "compare",
     "descend",
     "figure",
+    "generate",
     "measure",
     "phase_diagram",
     "simulate",

@@ -29,6 +29,8 @@ STANDARD_ERRORS = 4.5
 FINITE_SIZE = 2e-3
 # The exponent of a distance in the learning rate.
 EXPONENT = 0.1
+# Values printed with five decimals.
+CHECK_VALUES = 6e-6
 
 # Mass, mean and second moment by quadrature of the density, over bulks whose edges may differ by many decades.
 DENSITY = 1e-8

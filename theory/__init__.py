@@ -10,7 +10,9 @@ _HOME = {
     "Spectrum": "spectra",
     "phase_diagram": "phases",
     "cost": "simulation_cost",
+    "LinearDenoiser": "linear_denoiser",
     "descend": "descent",
+    "generate": "generated_samples",
     "simulate": "finite_size",
 }
 __all__ = sorted(_HOME)

@@ -100,18 +100,8 @@ def simulate(
 
 def gradient_flow(network: Network, ridge: float, tau: np.ndarray) -> dict[str, np.ndarray]:
     """The losses of Simulation by name, shape (K,), and the modes (K, k), of one network at training times tau (K,)."""
-    from scipy.linalg import eigh
-
     d, _, p = network.sizes
-    u, v = network.train_moments()
-    # The transpose is the same matrix in the column order that LAPACK overwrites.
-    x, vectors = eigh(u.T, overwrite_a=True, check_finite=False, driver="evd")
-    del u
-    # Rounding moves eigenvalues by about p eps of the largest: below that lies U's null space (fewer samples than
-    # features). V is in U's range, so neither the labels nor the flow see it.
-    null = np.searchsorted(x, p * np.finfo(float).eps * x[-1])
-    x, vectors = x[null:], vectors[:, null:]
-    y = vectors.T @ v
+    x, vectors, y = diagonalized(network)
     labels = np.einsum("ij,ij->i", y, y) / d
     flow = relaxation(x + ridge, 2 * network.delta * d / p * tau)
     train = 2 * labels @ flow + (labels * x) @ flow**2
@@ -132,6 +122,20 @@ def gradient_flow(network: Network, ridge: float, tau: np.ndarray) -> dict[str, 
         "empirical": 1 + empirical,
         "modes": modes,
     }
+
+
+def diagonalized(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The nonzero eigenvalues x (r,) of the training U, their vectors (p, r), and V in that basis, (r, d)."""
+    from scipy.linalg import eigh
+
+    u, v = network.train_moments()
+    # The transpose is the same matrix in the column order that LAPACK overwrites.
+    x, vectors = eigh(u.T, overwrite_a=True, check_finite=False, driver="evd")
+    # Rounding moves eigenvalues by about p eps of the largest: below that lies U's null space (fewer samples than
+    # features). V is in U's range, so neither the labels nor the flow see it.
+    null = np.searchsorted(x, len(x) * np.finfo(float).eps * x[-1])
+    x, vectors = x[null:], vectors[:, null:]
+    return x, vectors, vectors.T @ v
 
 
 def relaxation(x: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from genmem.theory.closed_form_times import LOST, SOLVED, Flow, closed_form_time
 from genmem.theory.dynamics import march, talbot
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
+from genmem.theory.mean_network import MeanGenerated, mean_generated
 from genmem.theory.problem import Problem
 from genmem.theory.resolvent import Equations, equations
 from genmem.theory.timescales import Fractions, Timescales, checked
@@ -191,6 +192,15 @@ class RandomFeatures(Problem):
             raise SolverError(f"the resolvent of {self} {what}")
         gen, mem, gap, minimum, fallen = map(float, out)
         return Timescales(gen, mem, gap, minimum, 1 + fallen, 1.0)
+
+    def generated(self, tau, t0: float = 0.01, T: float = 5.0) -> MeanGenerated:
+        """What the mean network generates at training times tau >= 0: `.variance` along each eigenvector, `.kl`.
+
+        The probability flow runs from white noise at T back to t0, with one network for each t; model.t is not used
+        (genmem.theory.mean_network). Raises InputError for a bad tau, or unless 0 < t0 < T.
+        """
+        tau = times("tau", tau)
+        return mean_generated(lambda t: replace(self, t=t).learning_curves(tau).modes, self.spectrum, tau, t0, T)
 
     @cached_property
     def critical_gradient_noise(self) -> float:

@@ -137,16 +137,18 @@ def own_points(data, held_out) -> tuple[np.ndarray, np.ndarray]:
     """
     if held_out is None:
         raise InputError("held_out must be given with data: the test loss is averaged over these points")
-    data, held_out = _points("data", data), _points("held_out", held_out)
+    data, held_out = given_points("data", data), given_points("held_out", held_out)
     if held_out.shape[1] != data.shape[1]:
         raise InputError(f"held_out must have {data.shape[1]} columns as data has, but it has {held_out.shape[1]}")
     return data, held_out
 
 
-def _points(name: str, value) -> np.ndarray:
+def given_points(name: str, value, least: int = 2) -> np.ndarray:
+    """Points of one's own as a float array (N, d), N >= least and d >= 2; InputError otherwise."""
     array = numbers(name, value, "an array of numbers, shape (N, d)")
-    if array.ndim != 2 or min(array.shape) < 2:
-        raise InputError(f"{name} must have shape (N, d) with N and d at least 2, but {array.shape} was given")
+    if array.ndim != 2 or array.shape[0] < least or array.shape[1] < 2:
+        numbers_allowed = "N and d at least 2" if least == 2 else f"N at least {least} and d at least 2"
+        raise InputError(f"{name} must have shape (N, d) with {numbers_allowed}, but {array.shape} was given")
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name} must be finite, but it holds NaN or infinity")
     return array
