@@ -1,7 +1,8 @@
 """SGD in closed form: what the noise of the minibatches' gradients adds to the losses of the gradient flow.
 
 In high dimension the gradient noise of a minibatch has the covariance (d L_train / B) U, so that it feeds back through
-one number, kappa = learning rate / (B d), and the train loss obeys a Volterra equation (docs/theory.md, section 11)
+one number, kappa = learning rate / (B d), and the train loss obeys a Volterra equation (docs/theory.md, "Batch size and
+learning rate")
 
     L(tau) = flow(tau) + (4 Delta^2 kappa / psi_p) int_0^tau K(tau - s) L(s) ds,  K(u) = (1/p) Tr U^2 e^{-2cu(U+ridge)}.
 

@@ -216,8 +216,8 @@ class RandomFeatures(Problem):
             raise InputError(f"gradient_noise must be zero or positive, but {kappa!r} was given")
         if kappa and not kappa < self.critical_gradient_noise:
             raise InputError(
-                f"gradient_noise must be below {self.critical_gradient_noise:.6g}, from where on SGD diverges for "
-                f"{self}, but {kappa!r} was given"
+                f"gradient_noise must be below {self.critical_gradient_noise:.6g}, from where on SGD diverges for this "
+                f"network, but {kappa!r} was given"
             )
         return self.constants.delta * float(kappa)
 

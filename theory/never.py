@@ -1,4 +1,4 @@
-"""Why tau_mem is infinite: the network is too small, or interpolates and does no harm, or a ridge holds it back."""
+"""Why tau_mem is infinite: too small a network, interpolation without harm, a ridge, or SGD too noisy to learn."""
 
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ CAUSES = {
         "its fall (benign overfitting)"
     ),
     "ridge": "the ridge holds it back; without the ridge it would memorize",
+    "noise": "the gradient noise keeps its test loss above that before training, so that there is nothing to lose",
     "ridge on interpolation": (
         "the ridge keeps the train loss above zero; without the ridge it would fit all its noised points, and still "
         "the test loss would not rise by 10 % of its fall"
@@ -23,10 +24,15 @@ CAUSES = {
 }
 
 
-def cause(model: RandomFeatures, fractions: Fractions = Fractions()) -> str:
-    """The key in CAUSES of a network whose tau_mem is infinite, from n m / p, the ridge, and the network without it."""
+def cause(model: RandomFeatures, fractions: Fractions = Fractions(), gradient_noise: float = 0.0) -> str:
+    """The key in CAUSES of a network whose tau_mem is infinite, from n m / p, the ridge, and the network without it.
+
+    gradient_noise: of SGD, see RandomFeatures.learning_curves.
+    """
+    if gradient_noise and model.timescales(fractions=fractions, gradient_noise=gradient_noise).loss_min >= 1:
+        return "noise"
     free = replace(model, ridge=0.0) if model.ridge else model
-    if model.ridge and np.isfinite(free.timescales(fractions=fractions).mem):
+    if model.ridge and np.isfinite(free.timescales(fractions=fractions, gradient_noise=gradient_noise).mem):
         return "ridge"
     if interpolates(model.psi_n, model.psi_p, model.copies, 0.0, model.is_linear):
         return "ridge on interpolation" if model.ridge else "interpolation"

@@ -42,9 +42,10 @@ def interpolates(psi_n, psi_p, copies: float, ridge: float, linear: bool = False
 def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
     """Phase codes (places in PHASES), int8, at training time tau for tau_gen and tau_mem; arrays are broadcast.
 
-    no generalization: tau_gen = inf (only with a floor). underfit: tau < tau_gen. Else, if tau_mem = inf, benign
-    overfitting where the train loss vanishes all the same (`interpolating`, of `interpolates`), architectural
-    regularization where it does not; if tau >= tau_mem, memorization; in between, generalization. -1: a time is nan.
+    no generalization: tau_gen = inf (only with a floor or strong gradient noise). underfit: tau < tau_gen. Else, if
+    tau_mem = inf, benign overfitting where the train loss vanishes all the same (`interpolating`, of `interpolates`),
+    architectural regularization where it does not; if tau >= tau_mem, memorization; in between, generalization. -1: a
+    time is nan.
     """
     gen, mem = np.asarray(gen), np.asarray(mem)
     never = np.where(interpolating, 5, 4)
@@ -59,6 +60,7 @@ def phase_diagram(
     t: float,
     *,
     tau=None,
+    gradient_noise=0.0,
     losses_at=(),
     floor=None,
     fractions: Fractions = Fractions(),
@@ -71,7 +73,9 @@ def phase_diagram(
     psi_n: (N,) and psi_p: (P,), positive and increasing. t and `model` (activation, spectrum, copies, ridge, center):
     as in RandomFeatures. tau: a training time, or increasing ones (T,); if given, the data set also holds `phase`
     (P, N), int8, codes into PHASES, at this time, and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau, both
-    with a leading axis `tau` for several times. losses_at: training times at which to store `test` and `train`
+    with a leading axis `tau` for several times. gradient_noise: kappa = learning rate / (batch size x d) of SGD (see
+    RandomFeatures.learning_curves); or increasing ones (P,), which then take the place of psi_p, a single value, as the
+    axis. Where SGD diverges all times are inf. losses_at: training times at which to store `test` and `train`
     (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
     `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
     for between the grid points, where memorization may be confined to a few psi_n around n m = p, and up to a factor
@@ -89,18 +93,31 @@ def phase_diagram(
     losses_at = _axis("losses_at", losses_at) if np.size(losses_at) else np.zeros(0)
     tau = tau if tau is None else _axis("tau", tau) if np.ndim(tau) else positive("tau", tau)
     levels = np.zeros(0) if tau is None else np.atleast_1d(tau)
+    kappa = np.atleast_1d(numbers("gradient_noise", gradient_noise))
+    if (
+        kappa.ndim != 1
+        or not np.all(np.isfinite(kappa))
+        or kappa.size == 0
+        or kappa[0] < 0
+        or np.any(np.diff(kappa) <= 0)
+    ):
+        raise InputError(f"gradient_noise must be zero or positive and increase, but {gradient_noise!r} was given")
+    if np.ndim(gradient_noise) and psi_p.size > 1:
+        raise InputError(f"psi_p must be one value where gradient_noise is an axis, but {psi_p.size} were given")
+    rows_of = [(p, k) for p in psi_p for k in kappa]
     columns = max(3 + 2 * losses_at.size, 1 + len(levels))
     corner = RandomFeatures(psi_n[0], psi_p[0], t, **model)
     corner.timescales(floor, fractions)  # meets bad input, and compiles once, before the threads start
 
-    def row(p: float) -> np.ndarray:
+    def row(place: tuple[float, float]) -> np.ndarray:
         """Rows per psi_n: gen, mem, gap, test and train at losses_at; last column: n*, psi_n of each tau_mem = tau."""
+        p, noise = place
         models = [RandomFeatures(n, p, t, **model) for n in psi_n]
-        times = np.array([_times(m, floor, fractions) for m in models]).T
-        losses = [_losses(m, losses_at) for m in models]
+        times = np.array([_times(m, floor, fractions, noise) for m in models]).T
+        losses = [_losses(m, losses_at, noise) for m in models]
         values = np.full((columns, psi_n.size + 1), np.nan)
         values[: 3 + 2 * losses_at.size, :-1] = np.vstack([times, np.array(losses).T])
-        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions) for level in (np.inf, *levels)]
+        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions, noise) for level in (np.inf, *levels)]
         values[: len(lines), -1] = lines
         return values
 
@@ -117,12 +134,13 @@ def phase_diagram(
         corner.spectrum.weights,
         corner.copies,
         corner.ridge,
+        kappa,
     ]
-    table = ResumableRows((psi_p.size, columns, psi_n.size + 1), settings, resume)
+    table = ResumableRows((len(rows_of), columns, psi_n.size + 1), settings, resume)
     missing = table.missing()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        rows = pool.map(row, psi_p[missing])
+        rows = pool.map(row, [rows_of[i] for i in missing])
         shown = tqdm(rows, total=missing.size, desc="phase diagram", unit="row", disable=not progress)
         for i, values in zip(missing, shown):
             table.put(i, values)
@@ -130,12 +148,20 @@ def phase_diagram(
         pool.shutdown(cancel_futures=True)
         table.save()
     table.discard()
-    return _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, table.values)
+    axis = kappa if np.ndim(gradient_noise) else None
+    return _dataset(xarray, corner, psi_n, psi_p, float(kappa[0]), axis, losses_at, tau, floor, fractions, table.values)
 
 
-def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, table):
+def _dataset(xarray, corner, psi_n, psi_p, noise, axis, losses_at, tau, floor, fractions, table):
     grid, lines = table[..., :-1], table[..., -1]
-    dims, unit = ("psi_p", "psi_n"), {"units": "steps x learning rate / d^2"}
+    # The axis beside psi_n: psi_p, or the gradient noise at one psi_p.
+    if axis is None:
+        other, values, meaning = "psi_p", psi_p, "features per dimension, p/d"
+        fixed = {"gradient_noise": noise}
+    else:
+        other, values, meaning = "gradient_noise", axis, "gradient noise, learning rate / (batch size x d)"
+        fixed = {"psi_p": float(psi_p[0])}
+    dims, unit = (other, "psi_n"), {"units": "steps x learning rate / d^2"}
     activation = corner.activation
     name = activation if isinstance(activation, str) else getattr(activation, "__name__", "callable")
     data = xarray.Dataset(
@@ -144,11 +170,11 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
             "tau_mem": (dims, grid[:, 1], unit | {"long_name": "memorization time"}),
             "tau_gap": (dims, grid[:, 2], unit | {"long_name": "time at which test and train loss part"}),
             "solved": (dims, ~np.isnan(grid[:, 0])),
-            "psi_n_architectural": ("psi_p", lines[:, 0], {"long_name": "n*(p)/d: tau_mem is infinite above"}),
+            "psi_n_architectural": (other, lines[:, 0], {"long_name": "n*(p)/d: tau_mem is infinite above"}),
         },
         coords={
             "psi_n": ("psi_n", psi_n, {"long_name": "training points per dimension, n/d"}),
-            "psi_p": ("psi_p", psi_p, {"long_name": "features per dimension, p/d"}),
+            other: (other, values, {"long_name": meaning}),
         },
         attrs={
             "t": corner.t,
@@ -157,6 +183,7 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
             "weights": corner.spectrum.weights,
             "copies": corner.copies,
             "ridge": corner.ridge,
+            **fixed,
             "fractions": [fractions.gen, fractions.mem, fractions.gap],
             "floor": "none" if floor is None else floor,
         },
@@ -170,7 +197,7 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
         data["phase"] = (*at, *dims), phase if at else phase[0], flags
         line = lines[:, 1 : 1 + np.size(tau)].T
         about = {"long_name": "n/d at which tau_mem is the training time"}
-        data["psi_n_memorization"] = (*at, "psi_p"), line if at else line[0], about
+        data["psi_n_memorization"] = (*at, other), line if at else line[0], about
     if losses_at.size:
         data = data.assign_coords(loss_tau=("loss_tau", losses_at, unit | {"long_name": "training time"}))
         for k, loss in enumerate(("test", "train")):
@@ -179,32 +206,38 @@ def _dataset(xarray, corner, psi_n, psi_p, losses_at, tau, floor, fractions, tab
     return data
 
 
-def _times(model: RandomFeatures, floor, fractions: Fractions) -> tuple[float, float, float]:
+def _times(model: RandomFeatures, floor, fractions: Fractions, noise: float) -> tuple[float, float, float]:
     try:
-        times = model.timescales(floor, fractions)
+        if noise and noise >= model.critical_gradient_noise:
+            return np.inf, np.inf, np.inf
+        times = model.timescales(floor, fractions, noise)
     except SolverError:
         return np.nan, np.nan, np.nan
     return times.gen, times.mem, times.gap
 
 
-def _losses(model: RandomFeatures, tau: np.ndarray) -> np.ndarray:
+def _losses(model: RandomFeatures, tau: np.ndarray, noise: float) -> np.ndarray:
     if not tau.size:
         return tau
     try:
-        curves = model.learning_curves(tau)
+        if noise and noise >= model.critical_gradient_noise:
+            return np.full(2 * tau.size, np.inf)
+        curves = model.learning_curves(tau, noise)
     except SolverError:
         return np.full(2 * tau.size, np.nan)
     return np.concatenate([curves.test, curves.train])
 
 
-def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions) -> float:
+def _crossing(
+    psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions, noise: float
+) -> float:
     """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
 
     mem: tau_mem on the grid psi_n. The bracket is taken from the grid, from between its points, or beyond its ends.
     """
 
     def below(n: float) -> bool:
-        return _times(RandomFeatures(n, psi_p, t, **model), None, fractions)[1] < level
+        return _times(RandomFeatures(n, psi_p, t, **model), None, fractions, noise)[1] < level
 
     early = psi_n[mem < level]
     found = float(early[-1]) if early.size else None
@@ -214,7 +247,7 @@ def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fra
     if np.isfinite(copies) and peak > (found or 0) and psi_n[0] <= peak <= psi_n[-1] and below(peak):
         found = peak
     if found is None:
-        found = _pocket(psi_n, psi_p, level, t, model, fractions)
+        found = _pocket(psi_n, psi_p, level, t, model, fractions, noise)
     low = high = float(psi_n[0]) if found is None else found
     if found is None:
         while not below(low):
@@ -234,7 +267,9 @@ def _crossing(psi_n, mem, level: float, psi_p: float, t: float, model: dict, fra
     return float(np.sqrt(low * high))
 
 
-def _pocket(psi_n, psi_p: float, level: float, t: float, model: dict, fractions: Fractions) -> float | None:
+def _pocket(
+    psi_n, psi_p: float, level: float, t: float, model: dict, fractions: Fractions, noise: float
+) -> float | None:
     """A psi_n with tau_mem < level where the grid has none, or None.
 
     Looked for at ratios of 1.25, then by golden section where the final rise of the test loss is largest.
@@ -244,8 +279,10 @@ def _pocket(psi_n, psi_p: float, level: float, t: float, model: dict, fractions:
         """(L_test(inf) - L_min) / F, and tau_mem."""
         network = RandomFeatures(n, psi_p, t, **model)
         try:
-            times = network.timescales(None, fractions)
-            limit = float(network.learning_curves(np.inf).test)
+            if noise and noise >= network.critical_gradient_noise:
+                return -np.inf, np.inf
+            times = network.timescales(None, fractions, noise)
+            limit = float(network.learning_curves(np.inf, noise).test)
         except SolverError:
             return -np.inf, np.nan
         fall = 1 - times.loss_min

@@ -38,11 +38,13 @@ def regimes(
     points: int = GRID_POINTS,
     floor: Floor = "minimum",
     resume: Path | None = None,
+    gradient_noise: float = 0.0,
 ) -> "xarray.Dataset":
     """The Dataset of theory.phase_diagram for this problem, with the phase at each training time tau.
 
     psi_n, psi_p: ends of the axes, log-spaced with `points` points. floor: what counts as generalization, the curve's
     own minimum or the Bayes loss. resume: where the rows of an interrupted diagram are kept, and taken up again.
+    gradient_noise: of SGD, as in theory.phase_diagram.
     """
     from genmem import theory
 
@@ -55,6 +57,7 @@ def regimes(
         copies=problem.copies,
         ridge=problem.ridge,
         tau=tau,
+        gradient_noise=gradient_noise,
         floor="bayes" if floor == "bayes" else None,
         progress=sys.stderr.isatty(),
         resume=resume,

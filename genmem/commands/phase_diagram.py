@@ -13,6 +13,7 @@ def phase_diagram(
     grid: GridFlags,
     tau: tuple[float, ...] = (1000.0,),
     floor: Floor = "minimum",
+    gradient_noise: float = 0.0,
     out: Path = Path("out/phase_diagram.nc"),
 ) -> None:
     """Map where a network generalizes and where it memorizes, over its size and the number of training points.
@@ -27,6 +28,8 @@ def phase_diagram(
         tau: Training times at which the phases are drawn, increasing, in steps x learning rate / d^2.
         floor: The test loss that counts as generalization: within 5 % of the curve's own minimum, or of the Bayes loss,
             which few training points never reach (no generalization).
+        gradient_noise: Learning rate / (batch size x d), divided by 1 - momentum, of SGD in small steps; 0 is gradient
+            flow.
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
@@ -34,7 +37,7 @@ def phase_diagram(
         raise InputError("tau must be one training time or more, but none was given")
     times = tau if len(tau) > 1 else tau[0]
     rows = out.with_suffix(".rows.npz")
-    diagram = regimes(problem.problem(), times, grid.psi_n, grid.psi_p, grid.points, floor, rows)
+    diagram = regimes(problem.problem(), times, grid.psi_n, grid.psi_p, grid.points, floor, rows, gradient_noise)
     save_dataset(diagram, out)
 
     from genmem.figures.drawing import style

@@ -6,7 +6,13 @@ from genmem.commands.flags import NetworkFlags
 from genmem.shared.files import save_dataset, writable_file
 
 
-def predict(network: NetworkFlags, tau: tuple[float, ...] = (), json: bool = False, out: Path | None = None) -> None:
+def predict(
+    network: NetworkFlags,
+    tau: tuple[float, ...] = (),
+    gradient_noise: float = 0.0,
+    json: bool = False,
+    out: Path | None = None,
+) -> None:
     """Predict the learning curves and the times of generalization and memorization in closed form.
 
     Prints the train loss, the test loss, and the score error with its two parts bias^2 and variance against the
@@ -15,6 +21,8 @@ def predict(network: NetworkFlags, tau: tuple[float, ...] = (), json: bool = Fal
     Args:
         network: The network and its data.
         tau: Training times, increasing; by default 96 of them around the window from tau_gen to tau_mem.
+        gradient_noise: Learning rate / (batch size x d), divided by 1 - momentum, of SGD in small steps; 0 is gradient
+            flow.
         json: Print one JSON object with all values instead of the tables.
         out: Also save the curves to this NetCDF file (.nc).
     """
@@ -24,7 +32,7 @@ def predict(network: NetworkFlags, tau: tuple[float, ...] = (), json: bool = Fal
     from genmem.theory.prediction import prediction
     from genmem.theory.prediction_text import as_json, as_table
 
-    curves = prediction(RandomFeatures.of(network.sized()), tau)
+    curves = prediction(RandomFeatures.of(network.sized()), tau, gradient_noise)
     if out is not None:
         save_dataset(curves, out)
     print(as_json(curves) if json else as_table(curves))

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from genmem.shared.errors import InputError
-from genmem.theory import RandomFeatures, Spectrum, descend, simulate
+from genmem.theory import RandomFeatures, Spectrum, descend, phase_diagram, simulate
 from genmem.theory.density import feature_spectrum
 from genmem.theory.dynamics import talbot
 from genmem.theory.gradient_noise import EMPIRICAL, POWER, TEST, TRAIN, sweep
 from genmem.theory.network import draw_network
+from genmem.theory.prediction import prediction
+from genmem.theory.prediction_text import as_table
 from genmem.theory.timescales import timescales_of_curves
 from tests.theory.oracle import Oracle
 from tests.theory.test_oracle import nearby
@@ -215,3 +217,36 @@ def test_distance_to_sgd_falls_in_proportion_to_the_step():
     """At one dimension, from batches of 4 to 16, with what no step takes away, of order 1/d, taken off."""
     near, middle, far = (distance(32, batch, 2.0, 20.0, seeds=24)[0] for batch in (4, 8, 16))
     assert 1.4 < (far - middle) / (middle - near) < 3.2
+
+
+# Diagrams, predictions ------------------------------------------------------------------------------------------------
+def test_the_noise_is_an_axis_of_a_phase_diagram():
+    kappas = [0.0, 1.0, 20.0]
+    diagram = phase_diagram([2, 8], 16, 0.1, tau=100.0, gradient_noise=kappas)
+    assert diagram.tau_mem.dims == ("gradient_noise", "psi_n") and diagram.psi_p == 16
+    for n in (2, 8):
+        network = RandomFeatures(n, 16, 0.1)
+        for kappa in kappas[:2]:
+            assert (
+                float(diagram.tau_mem.sel(psi_n=n, gradient_noise=kappa))
+                == network.timescales(gradient_noise=kappa).mem
+            )
+        assert network.critical_gradient_noise < 20
+    assert np.isinf(diagram.tau_gen.sel(gradient_noise=20)).all() and (diagram.phase.sel(gradient_noise=20) == 0).all()
+    line = diagram.psi_n_memorization
+    assert line[1] > line[0]  # more points are needed to hold memorization off
+    plane = phase_diagram([2, 8], [4, 16], 0.1, gradient_noise=1.0)
+    assert np.array_equal(plane.tau_mem.sel(psi_p=16), diagram.tau_mem.sel(gradient_noise=1))
+    with pytest.raises(InputError, match="psi_p must be one value"):
+        phase_diagram([2, 8], [4, 16], 0.1, gradient_noise=kappas)
+    for bad in ([1.0, 0.5], -1.0, [np.nan]):
+        with pytest.raises(InputError, match="gradient_noise must be"):
+            phase_diagram([2, 8], 4, 0.1, gradient_noise=bad)
+
+
+def test_predictions_take_the_noise_and_say_when_it_is_too_strong():
+    model = RandomFeatures(8, 16, 0.1)
+    found = prediction(model, (1.0, 10.0), 1.0)
+    assert found.gradient_noise == 1.0 and np.array_equal(found.test, model.learning_curves([1.0, 10.0], 1.0).test)
+    assert found.tau_mem == model.timescales(gradient_noise=1.0).mem
+    assert "the gradient noise keeps" in as_table(prediction(model, (), 10.0))
