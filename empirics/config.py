@@ -44,12 +44,13 @@ class TrainConfig:
     range: Range = "symmetric"
     """Pixels in [-1, 1], or in [0, 1] less the training images' mean per channel (and samples are not clipped then)."""
     process: str = "gaussian"
-    """What noise does to the data, and what is learned of it (see empirics/processes/table.py): gaussian."""
+    """What noise does to the data, and what is learned of it (see empirics/processes/table.py): gaussian; masked or
+    uniform, of strings."""
     deduplicate: bool = False
     """Leave out of the training pool what is there twice, and what is held out too, near duplicates included."""
     network: str = "unet"
     """unet; mlp, a residual MLP for vectors; or random-features, the score network of the theory (one train_time, A = 0
-    at first)."""
+    at first); of strings, tree-unet, with the shape of a grammar, or transformer."""
     width: int = 8
     """Base width W of the U-Net, a multiple of 4 (its levels have W, 2W, 4W channels); hidden width of the MLP; number
     of random features."""
@@ -150,10 +151,10 @@ class TrainConfig:
         ):
             known(name, getattr(self, name), allowed)
         network = NETWORKS[self.network]
-        if network.process != self.process:
+        if self.process not in network.processes:
             raise InputError(
                 f"network must be one for the process {self.process}, but {self.network!r} was given, "
-                f"which is for {network.process}"
+                f"which is for {' and '.join(network.processes)}"
             )
         PROCESSES[self.process].check(self)
         network.check(self)

@@ -19,8 +19,8 @@ class Network:
     """Makes the torch module from a TrainConfig and the shape of one datum, weights from torch's global generator."""
     check: Callable[[Any], None] = lambda config: None
     """Raises InputError for values of a TrainConfig that this network cannot have."""
-    process: str = "gaussian"
-    """The process whose noised data it takes and whose training target it gives."""
+    processes: tuple[str, ...] = ("gaussian",)
+    """The processes whose noised data it takes and whose training target it gives."""
     theory: bool = False
     """Whether it is the theory's own network: a closed form knows its losses, and nothing is fitted."""
 
@@ -52,8 +52,24 @@ def _check_random_features(config) -> None:
         raise InputError(f"train_time must be given for the network {config.network}, which knows one time only")
 
 
+def _check_tree_unet(config) -> None:
+    _check_mlp(config)
+    if config.blocks != type(config).blocks:
+        raise InputError(f"blocks must be left out for the network {config.network}, but {config.blocks!r} was given")
+
+
+def _check_transformer(config) -> None:
+    heads = max(4, config.width // 64)
+    if config.width % heads:
+        raise InputError(
+            f"width must be a multiple of {heads}, the heads of a transformer, but {config.width!r} was given"
+        )
+
+
 NETWORKS: dict[str, Network] = {
     "unet": Network(_in_file("unet"), _check_unet),
     "mlp": Network(_in_file("mlp"), _check_mlp),
     "random-features": Network(_in_file("random_features"), _check_random_features, theory=True),
+    "tree-unet": Network(_in_file("tree_unet"), _check_tree_unet, processes=("masked", "uniform")),
+    "transformer": Network(_in_file("transformer"), _check_transformer, processes=("masked", "uniform")),
 }

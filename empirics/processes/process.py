@@ -25,10 +25,15 @@ class Process(abc.ABC):
 
     Args:
         bound: largest absolute value of the data, None if there is none or if it has no meaning.
+        symbols: of strings, how many there are; 0 for numbers.
     """
 
-    def __init__(self, bound: float | None = None):
+    check_time: float = 0.01
+    """The time at which StopBeforeMemorization looks at the loss, unless it is told another."""
+
+    def __init__(self, bound: float | None = None, symbols: int | None = None):
         self.bound = bound
+        self.symbols = symbols or 0
 
     @classmethod
     @abc.abstractmethod

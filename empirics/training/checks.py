@@ -48,7 +48,7 @@ def _check_group(configs: Sequence[TrainConfig], recorded: Path | None) -> None:
         datasets.training_images(config, data)
     for config, *_ in _grouped(configs, ("network", "width", "levels", "blocks")):
         with torch.device("meta"):
-            network_of(config, data.pool.shape[1:])
+            network_of(config, data.shape)
 
 
 def _grouped(configs: Sequence[TrainConfig], names: tuple[str, ...]) -> list[list[TrainConfig]]:

@@ -75,7 +75,7 @@ def costs(configs: Sequence[TrainConfig], device: str | None = None, threads: in
 
 
 def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
-    shape, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
+    shape, symbols, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
     fixed, per_image, parameters = _step_seconds(
         # What neither a step's time nor the network's size depends on.
         dataclasses.replace(
@@ -97,6 +97,7 @@ def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
             first_milestone=1,
         ),
         shape,
+        symbols,
         config.batch_size,
         device,
         threads,
@@ -119,20 +120,25 @@ def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
 
 
 @functools.cache
-def _data(process: str, name: str, pixels: int, grey: bool, classes: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """Shape of one datum, (C, H, W) for images, and how many are held out. CIFAR-10 is not fetched for an estimate."""
+def _data(
+    process: str, name: str, pixels: int, grey: bool, classes: tuple[int, ...]
+) -> tuple[tuple[int, ...], int | None, int]:
+    """Shape of one datum, (C, H, W) for images, its symbols if it is a string, and how many are held out.
+
+    CIFAR-10 is not fetched for an estimate.
+    """
     from genmem.empirics.data import datasets
 
     if name == "cifar10":
         side = pixels or 32
-        return (1 if grey else 3, side, side), 10_000
+        return (1 if grey else 3, side, side), None, 10_000
     data = datasets.of_config(TrainConfig(process=process, data=name, pixels=pixels, grey=grey, classes=classes))
-    return data.pool.shape[1:], len(data.held_out)
+    return data.pool.shape[1:], data.symbols, len(data.held_out)
 
 
 @functools.cache
 def _step_seconds(
-    config: TrainConfig, shape: tuple[int, int, int], batch_size: int, device: str | None, threads: int
+    config: TrainConfig, shape: tuple[int, ...], symbols: int | None, batch_size: int, device: str | None, threads: int
 ) -> tuple[float, float, int]:
     """The fixed time of an optimizer step, its time for each image, and the network's parameters.
 
@@ -145,10 +151,10 @@ def _step_seconds(
     from genmem.empirics.training.run import Run, train_step
 
     place = device_named(device)
-    run = Run(config, shape, place)
+    run = Run(config, shape if symbols is None else (*shape, symbols), place)
     network, optimizer = run.network, run.optimizer
     parameters = sum(p.numel() for p in network.parameters())
-    process = PROCESSES[config.process]()
+    process = PROCESSES[config.process](symbols=symbols)
 
     def seconds(size: int) -> float:
         trial = dataclasses.replace(config, batch_size=size)

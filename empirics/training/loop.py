@@ -119,7 +119,7 @@ def _train(
     from genmem.empirics.training.run import Run
     from genmem.empirics.training.stopping import StopBeforeMemorization
 
-    process = PROCESSES[config.process](data.bound)
+    process = PROCESSES[config.process](data.bound, data.symbols)
     training, held_out = (process.clean(array).to(device) for array in (images, data.held_out))
     batches = Batches(config, process, training)
     probe = Probe(config, process, training, held_out, batches, data.log_density is not None)
@@ -127,7 +127,7 @@ def _train(
     if config.stop:
         best = directory / "best.safetensors"
         stopper = StopBeforeMemorization(training, held_out, best, risk=config.stop, process=process)
-    run = Run(config, images.shape[1:], device, stopper)
+    run = Run(config, data.shape, device, stopper)
     elapsed = run.restore(directory / "checkpoints")
     facts |= {
         "key": config.key,

@@ -52,7 +52,6 @@ _RATE = Fractions().gen
 _STANDARD_ERRORS = 2
 # Fewer have no slope that could be told from noise.
 _LEAST_CHECKS = 3
-_LOSS_TIME = 0.01
 _LOSS_DRAWS = 5
 _SAMPLING_STEPS = 20
 
@@ -312,7 +311,7 @@ class StopBeforeMemorization:
     def _loss(self, network, images):
         from genmem.empirics.training.milestones import losses
 
-        level = self.process.level(_LOSS_TIME)
+        level = self.process.level(self.process.check_time)
         return losses(self.process, network, images, level, _LOSS_DRAWS, 0, "stop", self.batch_size)
 
     def _sample(self, network):

@@ -1,4 +1,4 @@
-"""A discrete process, a data set and a network that only the tests know, through training, stopping and the records."""
+"""Discrete processes, on data and a network that only the tests know, through training, stopping and the records."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ STRINGS = TrainConfig(
     loss_draws=8,
     test_images=100,
     samples=200,
-    sampling_steps=6,
+    sampling_steps=50,
 )
 
 
@@ -42,12 +42,15 @@ def registered(monkeypatch):
     strings.register(monkeypatch)
 
 
-def test_a_discrete_process_is_trained_measured_and_recorded(tmp_path):
-    record = train(STRINGS, tmp_path)
-    assert record.status == "finished" and runs.load(tmp_path).config == STRINGS
+@pytest.mark.parametrize("process", strings.PROCESSES)
+def test_a_discrete_process_is_trained_measured_and_recorded(tmp_path, process):
+    config = dataclasses.replace(STRINGS, process=process)
+    record = train(config, tmp_path)
+    assert record.status == "finished" and runs.load(tmp_path).config == config
     for t in (*STRINGS.loss_times, None):
         (train_loss, test_loss), start = record.loss(t), record.initial(t)
-        assert start[1] == pytest.approx(np.log(2), rel=0.2)  # a symbol is a coin to a network that knows nothing
+        if process == "masked":
+            assert start[1] == pytest.approx(np.log(2), rel=0.2)  # a symbol is a coin to a network that knows nothing
         assert train_loss[-1] < start[0] and test_loss[-1] < 0.6 * start[1]
     samples = record.samples(400)
     assert samples.shape == (200, 6) and set(np.unique(samples)) == {0, 1}
@@ -66,6 +69,7 @@ def test_a_discrete_process_is_trained_measured_and_recorded(tmp_path):
         {},
         {"copies": 3},
         {"ema": 0.9, "stop": 0.5},
+        {"process": "uniform", "copies": 3},
         {"optimizer": "sgd", "train_time": 0.5, "loss_times": (0.5,), "samples": 0},
     ],
     ids=str,
@@ -82,17 +86,29 @@ def test_a_stopped_run_on_strings_goes_on_to_the_same_numbers(tmp_path, change):
 
 def test_what_a_run_on_strings_costs_can_be_estimated():
     [cost] = costs([STRINGS])
-    assert cost.seconds > 0 and cost.parameters == 18 * 32 + 32 + 32 * 12 + 12
+    assert cost.seconds > 0 and cost.parameters == 12 * 32 + 32 + 32 * 12 + 12
+
+
+def test_a_tree_that_does_not_fit_the_length_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"levels must make the length 6 of the strings a power s\^levels, but 2 was"):
+        train(dataclasses.replace(STRINGS, network="tree-unet", levels=2), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"process": "gaussian"}, "network must be one for the process gaussian, but 'guesser'"),
+        (
+            {"process": "gaussian"},
+            "network must be one for the process gaussian, but 'guesser' was given, which is for masked and uniform",
+        ),
         ({"network": "unet"}, "network must be one for the process masked, but 'unet'"),
         ({"process": "gausian", "network": "unet"}, "did you mean 'gaussian'"),
         ({"data": "digits"}, "process must be gaussian for the data digits, but 'masked'"),
+        ({"process": "gaussian", "network": "unet"}, "process must be masked or uniform for the data strings"),
         ({"loss_times": (1.5,)}, "loss_times must lie between 0 and 1"),
+        ({"process": "uniform", "sampling_steps": 201}, "sampling_steps must be at most 200 for the process uniform"),
+        ({"network": "tree-unet", "dropout": 0.1}, "dropout must be 0 for the network tree-unet"),
+        ({"network": "transformer", "width": 30}, "width must be a multiple of 4, the heads of a transformer"),
         ({"center": True}, "center must be left out for the data strings"),
         ({"flip": True}, "flip must be left out for the data strings"),
     ],
