@@ -10,7 +10,14 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.training.grids import Grid
 
 Preset = Literal[
-    "bonnaire-celeba-like", "marion-wu-cifar10", "favero-cifar10", "gmm", "digits-cpu", "patches-cpu", "cifar10-cpu"
+    "bonnaire-celeba-like",
+    "marion-wu-cifar10",
+    "favero-cifar10",
+    "gmm",
+    "digits-cpu",
+    "patches-cpu",
+    "cifar10-cpu",
+    "grammar-cpu",
 ]
 
 # The smallest U-Net and the shortest runs on which all times show within minutes on two cores. Runs last 25 n steps,
@@ -158,6 +165,60 @@ def _cifar10_cpu() -> list[TrainConfig]:
     ]
 
 
+def _grammar_cpu() -> list[TrainConfig]:
+    """Strings of random grammars over P, in the order in which the picture fills: under three hours of one core.
+
+    Runs last 8 P steps, about twice the step at which copies appear. Masked diffusion, whose exact floor is known and
+    whose samples are cheap; at the end the published process, uniform, at three P.
+    """
+    base = TrainConfig(
+        process="masked",
+        network="tree-unet",
+        width=64,
+        learning_rate=1e-2,
+        batch_size=64,
+        milestones=16,
+        first_milestone=30,
+        loss_times=(0.5,),
+        loss_draws=3,
+        test_images=512,
+        samples=512,
+        sampling_steps=100,
+    )
+
+    def runs(sizes: tuple[int, ...], seed: int = 0, rules: tuple[int, ...] = (4, 3), depth: int = 3, **other):
+        return [
+            dataclasses.replace(
+                base,
+                data=f"grammar:v=8,m={m},s=2,L={depth}",
+                levels=depth,
+                n=n,
+                steps=max(1500, 8 * n),
+                seed=seed,
+                **other,
+            )
+            for m in rules
+            for n in sizes
+        ]
+
+    return [
+        *runs((64, 256, 1024)),
+        *runs((128, 512)),
+        *runs((64, 128, 256, 512), seed=1),
+        *runs((2048,)),
+        *runs((1024,), seed=1),
+        *runs((256, 1024), rules=(3,), depth=4),
+        *runs((4096,)),
+        *runs((2048,), seed=1),
+        *runs((4096,), rules=(3,), depth=4),
+        *runs((64, 256, 1024), rules=(4,), process="uniform"),
+        *runs((8192,)),
+        *runs((4096,), seed=1),
+        *runs((8192,), seed=1),
+        *runs((8192,), rules=(3,), depth=4),
+    ]
+
+
 def _bonnaire() -> list[TrainConfig]:
     """n at W = 32 and W at n = 1024, by SGD as published; the same n by Adam (arXiv:2505.17638, section 3)."""
     base = TrainConfig(
@@ -263,4 +324,5 @@ PRESETS: dict[Preset, list[TrainConfig]] = {
     "digits-cpu": _digits_cpu(),
     "patches-cpu": _patches_cpu(),
     "cifar10-cpu": _cifar10_cpu(),
+    "grammar-cpu": _grammar_cpu(),
 }
