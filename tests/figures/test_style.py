@@ -36,7 +36,9 @@ BUILT = {
 }
 
 
-@pytest.fixture(scope="module", params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str)
+@pytest.fixture(
+    scope="module", params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str
+)
 def figure(request, runs):
     """Each figure at each width, built once for the tests, which leave it as it is."""
     name, width = request.param
