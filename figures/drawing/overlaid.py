@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,7 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
             data=config.data,
             t=t,
             d=fitted.d,
-            map=_stated(fitted),
+            map=stated(fitted),
             steps_per_tau=fitted.steps_per_tau.value,
             psi_p=fitted.psi_p.value,
             psi_p_interval=[fitted.psi_p.low, fitted.psi_p.high],
@@ -161,7 +162,7 @@ def _diagram(fitted: "Map", n: np.ndarray, tau: float) -> "xarray.Dataset":
     return phase_diagram(psi_n, np.geomspace(low, high, _POINTS), fitted.t, spectrum=fitted.spectrum, tau=tau)
 
 
-def _stated(fitted: "Map") -> list[str]:
+def stated(fitted: "Map") -> list[str]:
     """The map's parameters in words, one each."""
 
     def ends(estimate) -> str:
@@ -172,10 +173,22 @@ def _stated(fitted: "Map") -> list[str]:
     stated = [
         rf"$\psi_n$ = n/{fitted.d}",
         rf"$\psi_p$ = {fitted.psi_p.value:.2g} {ends(fitted.psi_p)}"
-        + (rf" $(W/{fitted.reference['W']:g})^{{{fitted.psi_p_power.value:.2g}}}$" if fitted.psi_p_varies else ""),
+        + (rf", as W$^{{{fitted.psi_p_power.value:.2g}}}$ {ends(fitted.psi_p_power)}" if fitted.psi_p_varies else ""),
         rf"{fitted.steps_per_tau.value:.2g} {ends(fitted.steps_per_tau)} steps per $\tau$ at {at}",
     ]
     stated += [
         rf"this goes as {SYMBOLS[name]}$^{{{power.value:.2f}}}$ {ends(power)}" for name, power in fitted.powers.items()
     ]
     return [*stated, f"residual: a factor {fitted.residual_factor:.2f}"]
+
+
+def wrapped(parts: list[str], length: int) -> str:
+    """The parts in lines of at most this many characters, mathtext's own signs not counted."""
+    lines = ["map, with 95 % intervals:"]
+    for k, part in enumerate(parts):
+        part = part + ";" * (k < len(parts) - 1)
+        if len(re.sub(r"\\[a-z]+|[${}^_]", "", f"{lines[-1]} {part}")) > length:
+            lines.append(part)
+        else:
+            lines[-1] += f" {part}"
+    return "\n".join(lines)

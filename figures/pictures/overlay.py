@@ -1,6 +1,5 @@
 """The overlay: measured phases on the predicted diagram, measured times on predicted ones, residuals and exponents."""
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,22 +49,10 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     for letter, draw in zip("abcd", (_draw_regimes, _draw_times, _draw_residuals, _draw_exponents), strict=True):
         draw(panels[letter], data)
         panels[letter].set_title(letter, loc="left", fontweight="bold")
-    figure.suptitle(_wrapped(list(data.attrs["map"]), 128 if wide else 58), fontsize=7, x=0.02, ha="left")
+    figure.suptitle(overlaid.wrapped(list(data.attrs["map"]), 128 if wide else 58), fontsize=7, x=0.02, ha="left")
     pairs = {tuple: HandlerTuple(ndivide=None, pad=0.3)}
     figure.legend(handles=_handles(data), loc="outside lower left", ncols=5 if wide else 2, handler_map=pairs)
     return figure
-
-
-def _wrapped(parts: list[str], length: int) -> str:
-    """The parts in lines of at most this many characters, mathtext's own signs not counted."""
-    lines = ["map, with 95 % intervals:"]
-    for k, part in enumerate(parts):
-        part = part + ";" * (k < len(parts) - 1)
-        if len(re.sub(r"\\[a-z]+|[${}^_]", "", f"{lines[-1]} {part}")) > length:
-            lines.append(part)
-        else:
-            lines[-1] += f" {part}"
-    return "\n".join(lines)
 
 
 def _handles(data: "xarray.Dataset") -> list:
