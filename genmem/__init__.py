@@ -16,6 +16,7 @@ _HOME = {
     "phase_diagram": "theory.phases",
     "simulate": "theory.finite_size",
     "descend": "theory.descent",
+    "descent_curves": "theory.discrete_descent",
     "generate": "theory.generated_samples",
     "TrainConfig": "empirics.config",
     "Grammar": "empirics.data.grammar",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from genmem.empirics.training.sweeps import sweep
     from genmem.figures.catalogue import figure
     from genmem.theory.descent import descend
+    from genmem.theory.discrete_descent import descent_curves
     from genmem.theory.finite_size import simulate
     from genmem.theory.generated_samples import generate
     from genmem.theory.linear_denoiser import LinearDenoiser
@@ -56,6 +58,7 @@ __all__ = [
     "advise",
     "compare",
     "descend",
+    "descent_curves",
     "figure",
     "generate",
     "measure",

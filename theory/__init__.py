@@ -12,6 +12,7 @@ _HOME = {
     "cost": "simulation_cost",
     "LinearDenoiser": "linear_denoiser",
     "descend": "descent",
+    "descent_curves": "discrete_descent",
     "generate": "generated_samples",
     "simulate": "finite_size",
 }

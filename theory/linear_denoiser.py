@@ -7,7 +7,7 @@ dM/dtau = -2 Delta (M C - 1), with C_t = e^{-2t} S + Delta and S the sample cova
 
 All M_t commute: the probability flow generates a Gaussian of covariance G(S) with log G(mu) = 2 int_{t0}^T (1 -
 m_t(mu)) dt. Losses and distances to the truth are then diagonals of functions of S (genmem.theory.sample_covariance).
-Infinitely many points: Wang and Pehlevan (arXiv:2503.03206); docs/theory.md, section 11.
+Infinitely many points: Wang and Pehlevan (arXiv:2503.03206); docs/theory.md, section 12.
 """
 
 import math

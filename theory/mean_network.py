@@ -4,7 +4,7 @@ Averaged over data and weights the network is linear with coefficients c_k(tau; 
 
     Lambda_k(tau) = exp(2 int_{t0}^T (1 + c_k(tau; t)) dt)
 
-of white noise (docs/theory.md, section 11). What one network adds to the mean is not in it: see genmem.generate.
+of white noise (docs/theory.md, section 12). What one network adds to the mean is not in it: see genmem.generate.
 """
 
 from collections.abc import Callable
