@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.analysis import fidelity, halves
+from genmem.empirics.analysis.mapping import kept_covariance
 from genmem.empirics.records import packed, runs
 from genmem.empirics.records.runs import PACKED, RunRecord
 from genmem.shared.errors import InputError
@@ -24,7 +25,8 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
     not there yet, in the digits that decide anything (see genmem.empirics.records.packed); of the loss averaged over
     levels its mean; of the samples the first `images` at step 0, at every fourth milestone counted from the last, and
     at the lowest test loss. Of two runs on halves of the data that are exported together their agreement is kept, which
-    is computed from all samples; a run whose other half is not among the records keeps all its samples.
+    is computed from all samples; a run whose other half is not among the records keeps all its samples. The covariance
+    of the data is kept as few eigenvalues, so that the theory can be set beside the runs where the data are not.
     Raises InputError if a run has not ended, if `out` cannot be written, or if a copy would take the place of an
     original.
     """
@@ -43,8 +45,9 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
         _write_milestones(record, target, record.config.samples if alone else images, everywhere=alone)
         for space in fidelity.spaces_of(record):
             fidelity.pack(record, space, target)
-        # Last: a folder with run.json is a whole record.
-        runs.write_facts(target, record.facts)
+        # Strings have no covariance. Last: a folder with run.json is a whole record.
+        covariance = {"covariance": kept_covariance(record)} if record.config.process == "gaussian" else {}
+        runs.write_facts(target, record.facts | covariance)
     for pair in pairs:
         halves.keep(pair, runs.load(out / pair.first.key))
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

@@ -25,7 +25,8 @@ from genmem.empirics.analysis.laws import Estimate, Forecast, Regression
 from genmem.empirics.analysis.measure import SETTING, RunTimes
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.data.datasets import of_config
-from genmem.shared.errors import InputError, positive
+from genmem.empirics.records.runs import RunRecord
+from genmem.shared.errors import InputError, count, positive
 from genmem.shared.vocabulary import KNOBS, PREDICTED
 from genmem.theory import RandomFeatures, Spectrum
 
@@ -289,8 +290,8 @@ def map_of(runs: Sequence[RunTimes], t: float, psi_p: float | None = None) -> Ma
     """
     if psi_p is not None:
         positive("psi_p", psi_p)
-    config = comparable(runs)
-    d, spectrum = images_of(config, runs[0].record.data_path)
+    comparable(runs)
+    d, spectrum = images_of_run(runs[0].record)
     steps = np.array([[getattr(run, event).value for event in FITTED] for run in runs])
     censored = np.array([[getattr(run, event).censored for event in FITTED] for run in runs])
     n = np.array([run.record.config.n for run in runs])
@@ -321,6 +322,23 @@ def comparable(runs: Sequence[RunTimes]) -> TrainConfig:
                 f"{name} is {' and '.join(values)}"
             )
     return runs[0].record.config
+
+
+def images_of_run(record: RunRecord) -> tuple[int, Spectrum]:
+    """`images_of` the run's data: as an exported record keeps them, which needs no data, or from the data."""
+    kept = record.facts.get("covariance")
+    if kept is None:
+        return images_of(record.config, record.data_path)
+    try:
+        return count("d", kept["d"]), Spectrum(kept["eigenvalues"], kept["weights"])
+    except (KeyError, InputError) as error:
+        raise InputError(f"{record.directory / 'run.json'}: its covariance is none: {error}") from None
+
+
+def kept_covariance(record: RunRecord) -> dict:
+    """What an exported record keeps of the covariance of its data, as JSON."""
+    d, spectrum = images_of_run(record)
+    return {"d": d, "eigenvalues": spectrum.eigenvalues.tolist(), "weights": spectrum.weights.tolist()}
 
 
 def images_of(config: TrainConfig, recorded: Path | None = None) -> tuple[int, Spectrum]:

@@ -384,6 +384,7 @@ def _facts(directory: Path) -> dict | None:
         "data_digest": str,
         "data_source": dict,
         "continued": dict,
+        "covariance": dict,
     }
     for name, kind in kinds.items():
         needed = name in ("key", "config", "status")

@@ -1,11 +1,18 @@
 """The map is found where the truth is known, and refused where there is none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from genmem.empirics.analysis import mapping
+from genmem.empirics.analysis.export import export
+from genmem.empirics.analysis.mapping import images_of_run
+from genmem.empirics.records.runs import find, write_facts
+from genmem.empirics.training.loop import train
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
+from tests.empirics.small import SMALL
 from tests.tolerances import MAP_SCALE
 
 D, T = 8, 0.1
@@ -141,3 +148,22 @@ def test_an_event_that_is_never_to_come_has_no_forecast():
     found = fit(truth(), grid=GRID[1:2])
     assert found.forecast("mem", 1e6, found.reference) is None
     assert found.forecast("gen", 1e6, found.reference) is not None
+
+
+def test_an_exported_record_brings_the_covariance_of_its_data_along(tmp_path):
+    """So that the theory can be set beside runs on data that cannot be passed on."""
+    images = tmp_path / "images.npy"
+    np.save(images, np.random.default_rng(0).integers(0, 256, (60, 3, 8, 8)).astype(np.uint8))
+    record = train(dataclasses.replace(SMALL, data=f"npy:{images}", steps=4, milestones=2), tmp_path / "runs" / "a")
+    d, spectrum = images_of_run(record)
+    export([record], tmp_path / "copies", 1)
+    images.unlink()
+    mapping._images_of.cache_clear()
+    (copy,) = find(tmp_path / "copies")
+    assert images_of_run(copy) == (d, spectrum) and d == 192
+    with pytest.raises(InputError):
+        images_of_run(record)
+    for damaged in ({}, {"d": 192, "eigenvalues": [1.0], "weights": [0.5]}):
+        write_facts(copy.directory, copy.facts | {"covariance": damaged})
+        with pytest.raises(InputError, match="its covariance is none"):
+            images_of_run(find(tmp_path / "copies")[0])
