@@ -27,6 +27,7 @@ _HOME = {
     "advise": "empirics.analysis.advice",
     "StopBeforeMemorization": "empirics.training.stopping",
     "figure": "figures.catalogue",
+    "plot": "figures.one_line",
 }
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from genmem.empirics.training.stopping import StopBeforeMemorization
     from genmem.empirics.training.sweeps import sweep
     from genmem.figures.catalogue import figure
+    from genmem.figures.one_line import plot
     from genmem.theory.descent import descend
     from genmem.theory.discrete_descent import descent_curves
     from genmem.theory.finite_size import simulate
@@ -63,6 +65,7 @@ __all__ = [
     "generate",
     "measure",
     "phase_diagram",
+    "plot",
     "simulate",
     "sweep",
     "train",

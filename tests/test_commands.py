@@ -14,8 +14,9 @@ import genmem
 from genmem import commands
 from genmem.__main__ import main
 from genmem.commands import NAMES
-from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory import RandomFeatures, Spectrum, simulate
 from genmem.theory.prediction import LOSSES
+from genmem.theory.timescales import Fractions
 from tests.tolerances import PRINTED
 
 HEAVY = {"torch", "diffusers", "numba", "scipy", "matplotlib", "xarray", "sklearn", "pandas", "bokeh", "dask"}
@@ -99,6 +100,11 @@ BAD = [
     ("predict --activation tahn", "did you mean 'tanh'?"),
     ("predict --eigenvalues 1 2 --weights 0.5 0.6", "weights must sum to one"),
     ("predict --eigenvalues 1 2 --weights 1", "must be lists of one length"),
+    ("predict --spectrum mp", "spectrum must be power-law:"),
+    ("predict --spectrum mp:ratio=2 --eigenvalues 1 2", "spectrum must be given without eigenvalues and weights"),
+    ("predict --floor lowest", "floor must be minimum, bayes or a loss, but 'lowest' was given"),
+    ("predict --fractions 0.05 2 0.1", "fractions.mem must lie between 0 and 1"),
+    ("simulate --draws 0", "draws must be a whole number of at least 1"),
     ("predict --out curves.txt", "out must be a file name that ends in .nc, but 'curves.txt' was given"),
     ("predict --out /dev/null/curves.nc", "out must be a path that can be written"),
     ("phase-diagram --psi-n 4 1", "psi_n must be a smallest and a larger value"),
@@ -156,6 +162,30 @@ def test_predict_gives_programs_every_digit(run):
     assert given["activation"] == "erf" and given["weights"] == [0.5, 0.5] and given["psi_p"] == 4
 
 
+def test_predict_takes_a_covariance_by_name_and_times_by_ones_own_fractions(run):
+    flags = "--spectrum mp:ratio=0.5 --activation relu --center --copies 2 --ridge 0.01 --floor bayes".split()
+    code, output, _ = run("predict", *flags, "--fractions", 0.2, 0.3, 0.4, "--tau", 10)
+    model = RandomFeatures(8, 16, 0.1, "relu", Spectrum.marchenko_pastur(0.5), 2, 0.01, center=True)
+    times = model.timescales("bayes", Fractions(0.2, 0.3, 0.4))
+    curves = model.learning_curves(10.0)
+    heading, row = (line.split() for line in output.splitlines()[:2])
+    assert code == 0 and heading[-2:] == ["penalised", "empirical"]
+    assert np.array(row[-2:], float) == pytest.approx([curves.penalised, curves.empirical], rel=PRINTED)
+    given = json.loads(run("predict", *flags, "--fractions", 0.2, 0.3, 0.4, "--tau", 10, "--json")[1])
+    assert (given["tau_gen"], given["tau_mem"], given["tau_gap"]) == tuple(
+        time if np.isfinite(time) else None for time in (times.gen, times.mem, times.gap)
+    )
+    assert given["empirical"] == [curves.empirical] and given["center"] == 1
+    assert "within 20 % of the Bayes loss" in output and "risen by 30 % of its fall" in output
+
+
+def test_a_phase_diagram_of_an_activation_that_is_not_centred(run, tmp_path):
+    code, *_ = run("phase-diagram", "--points", 3, "--activation", "relu", "--center", "--out", "relu.nc")
+    diagram = xarray.load_dataset(tmp_path / "relu.nc")
+    model = RandomFeatures(float(diagram.psi_n[1]), float(diagram.psi_p[1]), 0.1, "relu", center=True)
+    assert code == 0 and float(diagram.tau_gen[1, 1]) == model.timescales().gen
+
+
 def test_a_network_that_never_memorizes_has_no_memorization_time(run):
     flags = "--psi-n 1024 --psi-p 64".split()
     _, output, _ = run("predict", *flags)
@@ -208,6 +238,14 @@ def test_simulate_lays_one_network_over_the_prediction(run, tmp_path):
     early = data.isel(tau=slice(0, 60))
     assert 0 < abs(early.simulated_test / early.test - 1).max() < 0.05
     assert sorted(path.name for path in tmp_path.iterdir()) == _files("sim")
+
+
+def test_simulate_averages_over_draws(run, tmp_path):
+    run("simulate", "--d", 12, "--psi-n", 2, "--psi-p", 2, "--draws", 3, "--out", "sim.nc")
+    data = xarray.load_dataset(tmp_path / "sim.nc")
+    run_of_three = simulate(RandomFeatures(2, 2, 0.1), d=12, seed=0, tau=data.tau.values, draws=3)
+    assert np.array_equal(data.simulated_test, run_of_three.test) and data.attrs["draws"] == 3
+    assert np.array_equal(data.simulated_score_error, run_of_three.standard_error["score"])
 
 
 def test_overlay_of_recorded_runs(run, tmp_path):

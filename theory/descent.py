@@ -15,6 +15,7 @@ from genmem.theory.compiled import njit
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network
 from genmem.theory.simulation_cost import memory, require_memory
+from genmem.theory.tables import Table
 
 # Adam's second-moment decay and the floor of its denominator, as in Kingma & Ba (arXiv 1412.6980).
 SECOND_DECAY, EPSILON = 0.999, 1e-8
@@ -25,7 +26,7 @@ _CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
-class Descent:
+class Descent(Table):
     """Losses of one finite network along a discrete algorithm, each of shape (K,), after the recorded `steps` (K,).
 
     tau: steps x learning_rate / d^2, divided by 1 - momentum for "gd" and "sgd", whose velocity gathers so many steps.

@@ -13,6 +13,7 @@ from genmem.shared.errors import InputError, count, times
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network, network_sizes, own_points
 from genmem.theory.simulation_cost import memory, require_memory
+from genmem.theory.tables import Table
 
 # Rows of the quadratic form done at once, so that it needs no further p^2 doubles.
 _ROWS = 256
@@ -21,7 +22,7 @@ LARGEST = 32_766
 
 
 @dataclass(frozen=True)
-class Simulation:
+class Simulation(Table):
     """Losses of a finite network against training time, each of the shape of `tau`: the mean over the draws.
 
     tau, train, test, score, penalised, empirical, modes: as in LearningCurves. score is nan for data of one's own,
@@ -32,6 +33,7 @@ class Simulation:
     d, n, p: dimension, training points, features. seed, draws: what was asked for.
     """
 
+    further = {"modes": ("mode",)}
     tau: np.ndarray
     train: np.ndarray
     test: np.ndarray

@@ -18,6 +18,7 @@ e^{-4} of the variance, and not at 5 as in the closed forms.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +27,10 @@ from genmem.theory.finite_size import LARGEST, diagonalized, relaxation
 from genmem.theory.model import RandomFeatures
 from genmem.theory.network import Network, draw_network, given_points, network_sizes
 from genmem.theory.probability_flow import START, time_range
+from genmem.theory.tables import Table
+
+if TYPE_CHECKING:
+    import xarray
 
 NOISE = 2.0
 _ORDER = 3
@@ -35,7 +40,7 @@ _ENTRIES = 8_000_000
 
 
 @dataclass(frozen=True)
-class GeneratedSamples:
+class GeneratedSamples(Table):
     """What one finite network generates, at training times of the shape of `tau`.
 
     samples: tau.shape + (S, d), where the flow stops, at t0. denoised: the same after the last network's guess of the
@@ -44,6 +49,13 @@ class GeneratedSamples:
     d, n, p: dimension, training points, features.
     """
 
+    further = {
+        "samples": ("sample", "coordinate"),
+        "denoised": ("sample", "coordinate"),
+        "nearest": ("sample",),
+        "distances": ("sample", "neighbour"),
+    }
+    apart = {"training": ("point", "coordinate")}
     tau: np.ndarray
     samples: np.ndarray
     denoised: np.ndarray
@@ -53,6 +65,11 @@ class GeneratedSamples:
     d: int
     n: int
     p: int
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """All fields and f_mem as an xarray Dataset; see genmem.theory.tables."""
+        data = super().to_xarray()
+        return data.assign(f_mem=(data.tau.dims, self.f_mem))
 
     def memorized_fraction(self, threshold: float = 1 / 3) -> np.ndarray:
         """f_mem, shape of tau: samples nearer to a training point than `threshold` times to the second nearest."""

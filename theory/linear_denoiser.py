@@ -16,15 +16,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genmem.shared.errors import InputError, positive, times
+from genmem.theory.model_json import as_json, of_json
 from genmem.theory.noise_average import ddpm_noise
 from genmem.theory.probability_flow import NOISE, START, divergence, signal_and_noise, time_range, time_rule
 from genmem.theory.sample_covariance import contour
 from genmem.theory.sample_times import SampleTimes, sample_times
 from genmem.theory.spectra import Spectrum
+from genmem.theory.tables import Table
+
+UNIT = "steps x learning rate / d"
 
 
 @dataclass(frozen=True)
-class Generated:
+class Generated(Table):
     """What a network generates, at training times of the shape of `tau`. All but `variance` are per dimension.
 
     variance: tau.shape + (k,), of the generated points along each eigenvector of Sigma.
@@ -35,6 +39,8 @@ class Generated:
     agreement: of two networks on disjoint data, E x1.x2 / E |x1|^2 for the same noise; 1 if they are the same map.
     """
 
+    unit = UNIT
+    further = {"variance": ("mode",)}
     tau: np.ndarray
     variance: np.ndarray
     kl: np.ndarray
@@ -44,9 +50,10 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class LinearCurves:
+class LinearCurves(Table):
     """Losses of the linear denoiser at one noise time, of the shape of `tau`; as in RandomFeatures.learning_curves."""
 
+    unit = UNIT
     tau: np.ndarray
     train: np.ndarray
     test: np.ndarray
@@ -71,6 +78,15 @@ class LinearDenoiser:
             object.__setattr__(self, "psi_n", positive("psi_n", self.psi_n))
         if not isinstance(self.spectrum, Spectrum):
             raise InputError(f"spectrum must be a genmem.Spectrum, but {self.spectrum!r} was given")
+
+    def to_json(self) -> str:
+        """All arguments as JSON text, which `from_json` reads."""
+        return as_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "LinearDenoiser":
+        """The denoiser that `to_json` wrote; InputError for any other text."""
+        return of_json(cls, text)
 
     def learning_curves(self, tau, t: float = 0.1) -> LinearCurves:
         """Train loss, test loss and score error at training times tau >= 0 (any shape; inf allowed), noise time t.

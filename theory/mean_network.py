@@ -14,19 +14,21 @@ import numpy as np
 
 from genmem.theory.probability_flow import divergence, signal_and_noise, time_rule
 from genmem.theory.spectra import Spectrum
+from genmem.theory.tables import Table
 
 # Gauss-Legendre nodes in each panel of log t: c_k(t) is smooth, and each node costs a learning curve.
 _NODES = 5
 
 
 @dataclass(frozen=True)
-class MeanGenerated:
+class MeanGenerated(Table):
     """What the mean network generates, at training times of the shape of `tau`.
 
     variance: tau.shape + (k,), along each eigenvector. kl: KL(N(0, variance) || data) / d in nats, inf where the data
     have no variance in some direction; kl_noised: the same to the data noised to t0, at which the flow stops.
     """
 
+    further = {"variance": ("mode",)}
     tau: np.ndarray
     variance: np.ndarray
     kl: np.ndarray

@@ -13,8 +13,10 @@ from genmem.theory.dynamics import march, talbot
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.mean_network import MeanGenerated, mean_generated
+from genmem.theory.model_json import as_json, of_json
 from genmem.theory.problem import Problem
 from genmem.theory.resolvent import Equations, equations
+from genmem.theory.tables import Table
 from genmem.theory.timescales import Fractions, Timescales, checked
 
 # Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
@@ -29,7 +31,7 @@ NEGLIGIBLE = 1e-13
 
 
 @dataclass(frozen=True)
-class LearningCurves:
+class LearningCurves(Table):
     """Losses against training time, each of the shape of `tau`, and the modes of shape tau.shape + (k,).
 
     tau: training time, steps x learning rate / d^2. train, test: denoising losses per dimension, 1 at tau = 0.
@@ -41,6 +43,7 @@ class LearningCurves:
     the error of the activation's constants there.
     """
 
+    further = {"modes": ("mode",)}
     tau: np.ndarray
     train: np.ndarray
     test: np.ndarray
@@ -79,6 +82,15 @@ class RandomFeatures(Problem):
             problem.ridge,
             problem.center,
         )
+
+    def to_json(self) -> str:
+        """All arguments as JSON text, which `from_json` reads; InputError for an activation that is a function."""
+        return as_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RandomFeatures":
+        """The network that `to_json` wrote; InputError for any other text."""
+        return of_json(cls, text)
 
     @cached_property
     def constants(self) -> GaussianConstants:

@@ -12,14 +12,14 @@ from genmem.theory.timescales import Fractions
 CAUSES = {
     "size": "it is too small to memorize, however long it is trained (architectural regularization)",
     "interpolation": (
-        "it fits all its noised points, fewer than its hidden units, and still the test loss does not rise by 10 % of "
-        "its fall (benign overfitting)"
+        "it fits all its noised points, fewer than its hidden units, and still the test loss does not rise by the "
+        "fraction of its fall that would count (benign overfitting)"
     ),
     "ridge": "the ridge holds it back; without the ridge it would memorize",
     "noise": "the gradient noise keeps its test loss above that before training, so that there is nothing to lose",
     "ridge on interpolation": (
         "the ridge keeps the train loss above zero; without the ridge it would fit all its noised points, and still "
-        "the test loss would not rise by 10 % of its fall"
+        "the test loss would not rise by the fraction of its fall that would count"
     ),
 }
 

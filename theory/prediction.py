@@ -8,36 +8,54 @@ import numpy as np
 from genmem.shared.errors import InputError, times
 from genmem.theory.model import RandomFeatures
 from genmem.theory.never import cause
+from genmem.theory.timescales import Fractions
 
 if TYPE_CHECKING:
     import xarray
 
 # The curves of LearningCurves that are predicted: losses, then the score error and its two parts.
 LOSSES = ("train", "test", "score", "bias", "variance")
+# Losses that differ from the train loss only with a ridge, and only with finitely many noise copies.
+OTHERS = ("penalised", "empirical")
 
 
-def prediction(model: RandomFeatures, tau: tuple[float, ...] = (), gradient_noise: float = 0.0) -> "xarray.Dataset":
+def prediction(
+    model: RandomFeatures,
+    tau: tuple[float, ...] = (),
+    gradient_noise: float = 0.0,
+    floor: float | str | None = None,
+    fractions: Fractions = Fractions(),
+) -> "xarray.Dataset":
     """Learning curves over dimension tau (default: `window` of 96 times), with the times and the inputs as attributes.
 
-    Variables of LearningCurves: train, test, score, bias (of the mean score, squared) and variance, shape (K,), and
-    modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap, the cause (a key of
-    genmem.theory.never.CAUSES) where tau_mem is infinite, and the model's inputs. gradient_noise: kappa of SGD, see
-    RandomFeatures.learning_curves; an attribute too. Raises InputError unless the times increase (from 0, to inf) and
+    Variables of LearningCurves: train, test, score, bias (of the mean score, squared), variance, penalised and
+    empirical, shape (K,), and modes, shape (K, k), along the eigenvalues; attributes tau_gen, tau_mem, tau_gap, the
+    cause (a key of genmem.theory.never.CAUSES) where tau_mem is infinite, the fractions and the floor that define the
+    times, and the model's inputs. gradient_noise: kappa of SGD, see RandomFeatures.learning_curves; an attribute too.
+    floor, fractions: see RandomFeatures.timescales. Raises InputError unless the times increase (from 0, to inf) and
     SGD converges, SolverError if the equations could not be solved.
     """
     import xarray
 
-    at = model.timescales(gradient_noise=gradient_noise)
+    at = model.timescales(floor, fractions, gradient_noise=gradient_noise)
     # A loss that never falls has no time of its own: take that in which the network's largest rates relax.
     start = at.gen if math.isfinite(at.gen) else 1 / (model.rate * model.equations.norm_bound)
     grid = training_times(tau) if np.size(tau) else window(start, at.mem)
     curves = model.learning_curves(grid, gradient_noise)
-    never = {} if math.isfinite(at.mem) else {"tau_mem_infinite_because": cause(model, gradient_noise=gradient_noise)}
+    never = {} if math.isfinite(at.mem) else {"tau_mem_infinite_because": cause(model, fractions, gradient_noise)}
     return xarray.Dataset(
-        {name: ("tau", np.asarray(getattr(curves, name))) for name in LOSSES}
+        {name: ("tau", np.asarray(getattr(curves, name))) for name in (*LOSSES, *OTHERS)}
         | {"modes": (("tau", "eigenvalue"), curves.modes), "target_modes": ("eigenvalue", model.target_modes)},
         coords={"tau": grid, "eigenvalue": model.spectrum.eigenvalues},
-        attrs={"tau_gen": at.gen, "tau_mem": at.mem, "tau_gap": at.gap, **never, **model.sized_inputs()}
+        attrs={
+            "tau_gen": at.gen,
+            "tau_mem": at.mem,
+            "tau_gap": at.gap,
+            **never,
+            "fractions": [fractions.gen, fractions.mem, fractions.gap],
+            "floor": "none" if floor is None else floor,
+            **model.sized_inputs(),
+        }
         | ({"gradient_noise": float(gradient_noise)} if gradient_noise else {}),
     )
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genmem.theory.never import CAUSES
-from genmem.theory.prediction import LOSSES
+from genmem.theory.prediction import LOSSES, OTHERS
+from genmem.theory.timescales import Fractions
 
 if TYPE_CHECKING:
     import xarray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def as_json(curves: "xarray.Dataset") -> str:
     """The curves and their attributes as one JSON object; what is infinite is null."""
-    values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, "modes", "target_modes")}
+    values = {name: curves[name].values.tolist() for name in ("tau", *LOSSES, *OTHERS, "modes", "target_modes")}
     attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in curves.attrs.items()}
     return json.dumps(_finite({**attributes, **values}), allow_nan=False)
 
@@ -32,20 +33,27 @@ def _finite(value):
 def as_table(curves: "xarray.Dataset", rows: int = 14) -> str:
     """A table of at most `rows` evenly chosen training times, and the three times below it."""
     headings = ("train loss", "test loss", "score error", "bias^2", "variance")
-    lines = [f"{'tau':>11} " + " ".join(f"{heading:>11}" for heading in headings)]
+    # Only where they are not the train loss once more.
+    others = [name for name in OTHERS if name in curves and not np.array_equal(curves[name], curves.train)]
+    lines = [f"{'tau':>11} " + " ".join(f"{heading:>11}" for heading in (*headings, *others))]
     shown = np.unique(np.linspace(0, curves.tau.size - 1, min(rows, curves.tau.size)).round().astype(int))
     for k in shown:
         tau, train, test, *parts = (float(curves[name][k]) for name in ("tau", *LOSSES))
-        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} " + " ".join(f"{part:11.4g}" for part in parts))
+        shares = [f"{part:11.4g}" for part in parts] + [f"{float(curves[name][k]):11.5f}" for name in others]
+        lines.append(f"{tau:11.4g} {train:11.5f} {test:11.5f} " + " ".join(shares))
     return "\n".join(lines + ["", *times_lines(curves.attrs)])
 
 
 def times_lines(times: dict) -> list[str]:
     """The three times of `times`, the attributes of a prediction, with what each means, and why one never comes."""
+    usual = Fractions()
+    gen, mem, gap = (f"{100 * share:.3g} %" for share in times.get("fractions", (usual.gen, usual.mem, usual.gap)))
+    floor = times.get("floor", "none")
+    best = {"none": "its best", "bayes": "the Bayes loss"}.get(floor, f"the floor {floor}")
     meaning = {
-        "tau_gen": "the test loss is within 5 % of its best: the network generalizes",
-        "tau_mem": "the test loss has risen by 10 % of its fall: the network memorizes",
-        "tau_gap": "test and train loss have parted by 10 % of the fall",
+        "tau_gen": f"the test loss is within {gen} of {best}: the network generalizes",
+        "tau_mem": f"the test loss has risen by {mem} of its fall: the network memorizes",
+        "tau_gap": f"test and train loss have parted by {gap} of the fall",
     }
     lines = [f"{name} = {times[name]:<9.4g}  {text}" for name, text in meaning.items()]
     if math.isinf(times["tau_mem"]):

@@ -52,6 +52,7 @@ class Problem:
             "weights": self.spectrum.weights.tolist(),
             "copies": self.copies,
             "ridge": self.ridge,
+            "center": int(self.center),
         }
 
     def sized_inputs(self) -> dict:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from genmem.theory.model import RandomFeatures
     from genmem.theory.problem import Problem
-
-Floor = Literal["minimum", "bayes"]
+    from genmem.theory.timescales import Fractions
 
 
 # The plane of a phase diagram, if no other is asked for: both psi from and to, and points along each axis.
@@ -36,17 +35,19 @@ def regimes(
     psi_n: tuple[float, float] = PSI,
     psi_p: tuple[float, float] = PSI,
     points: int = GRID_POINTS,
-    floor: Floor = "minimum",
+    floor: str | float = "minimum",
     resume: Path | None = None,
     gradient_noise: float = 0.0,
+    fractions: "Fractions | None" = None,
 ) -> "xarray.Dataset":
     """The Dataset of theory.phase_diagram for this problem, with the phase at each training time tau.
 
     psi_n, psi_p: ends of the axes, log-spaced with `points` points. floor: what counts as generalization, the curve's
-    own minimum or the Bayes loss. resume: where the rows of an interrupted diagram are kept, and taken up again.
-    gradient_noise: of SGD, as in theory.phase_diagram.
+    own minimum, the Bayes loss or a loss. resume: where rows of an interrupted diagram are kept, and taken up again.
+    gradient_noise: of SGD, as in theory.phase_diagram. fractions: that define the times.
     """
     from genmem import theory
+    from genmem.theory.timescales import Fractions
 
     return theory.phase_diagram(
         axis("psi_n", psi_n, points),
@@ -56,20 +57,27 @@ def regimes(
         spectrum=problem.spectrum,
         copies=problem.copies,
         ridge=problem.ridge,
+        center=problem.center,
         tau=tau,
         gradient_noise=gradient_noise,
-        floor="bayes" if floor == "bayes" else None,
+        floor=None if floor == "minimum" else floor,
+        fractions=fractions or Fractions(),
         progress=sys.stderr.isatty(),
         resume=resume,
     )
 
 
-def finite_network(model: "RandomFeatures", d: int, seed: int) -> "xarray.Dataset":
-    """The `prediction` with simulated_train, _test and _score added, and d and seed as attributes."""
+def finite_network(model: "RandomFeatures", d: int, seed: int, draws: int = 1) -> "xarray.Dataset":
+    """The `prediction` with simulated_train, _test and _score added, and d, seed and draws as attributes.
+
+    Of several draws, their means, and the means' standard errors as simulated_train_error and so on.
+    """
     from genmem import theory
     from genmem.theory.prediction import prediction
 
     data = prediction(model)
-    run = theory.simulate(model, d=d, seed=seed, tau=data.tau.values)
+    run = theory.simulate(model, d=d, seed=seed, tau=data.tau.values, draws=draws)
     simulated = {f"simulated_{name}": ("tau", getattr(run, name)) for name in ("train", "test", "score")}
-    return data.assign(simulated).assign_attrs(d=d, seed=seed)
+    if draws > 1:
+        simulated |= {f"{name}_error": ("tau", run.standard_error[name[10:]]) for name in list(simulated)}
+    return data.assign(simulated).assign_attrs(d=d, seed=seed, draws=draws)

@@ -24,10 +24,21 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
     sparse = data.isel(tau=slice(None, None, max(1, data.tau.size // 24)))
     for name, axes in (("train", losses), ("test", losses), ("score", score)):
         axes.plot(data.tau, data[name], color=style.LOSS_COLOURS[name])
-        axes.plot(sparse.tau, sparse[f"simulated_{name}"], **_POINTS, markeredgecolor=style.LOSS_COLOURS[name])
+        error = sparse.get(f"simulated_{name}_error")
+        axes.errorbar(
+            sparse.tau,
+            sparse[f"simulated_{name}"],
+            yerr=error,
+            elinewidth=0.8,
+            ecolor=style.LOSS_COLOURS[name],
+            **_POINTS,
+            markeredgecolor=style.LOSS_COLOURS[name],
+        )
     labels = learning_curves.LABELS.items()
     handles = [Line2D([], [], color=style.LOSS_COLOURS[name], label=label) for name, label in labels]
     handles.append(Line2D([], [], color=style.GREY, label="theory"))
-    handles.append(Line2D([], [], **_POINTS, markeredgecolor=style.GREY, label=f"simulation, d = {data.attrs['d']}"))
+    draws = data.attrs.get("draws", 1)
+    what = f"simulation, d = {data.attrs['d']}" + (f", {draws} draws" if draws > 1 else "")
+    handles.append(Line2D([], [], **_POINTS, markeredgecolor=style.GREY, label=what))
     figure.legend(handles=handles, loc="outside lower center", ncols=2 if width == style.SINGLE else 5)
     return figure

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genmem.shared.errors import InputError
+
 if TYPE_CHECKING:
     from genmem.theory.problem import Problem
+    from genmem.theory.timescales import Fractions
 
 RUNS_ROOT = Path("out/runs")
 
@@ -21,8 +24,11 @@ class ProblemFlags:
     """Activation of the random features: tanh, erf, arctan, sin, hard-tanh, sign, linear; relu or cos with --center."""
     center: bool = False
     """Take the activation's mean under the Gaussian off first, as one that is not odd needs."""
+    spectrum: str = ""
+    """The data's covariance: power-law:alpha=1,d=1000, mp:ratio=2, atoms:0.5=0.3,1.5=0.7, data:digits (or any data
+    set), or a .npy file of eigenvalues or of the covariance."""
     eigenvalues: tuple[float, ...] = (1.0,)
-    """Eigenvalues of the data's covariance."""
+    """Eigenvalues of the data's covariance, in place of --spectrum."""
     weights: tuple[float, ...] = ()
     """Weight of each eigenvalue, summing to one; equal weights if not given."""
     copies: float = math.inf
@@ -35,7 +41,14 @@ class ProblemFlags:
         from genmem.theory import Spectrum
         from genmem.theory.problem import Problem
 
-        spectrum = Spectrum(self.eigenvalues, self.weights or None)
+        if self.spectrum:
+            from genmem.empirics.data.covariances import spectrum_named
+
+            if self.eigenvalues != (1.0,) or self.weights:
+                raise InputError("spectrum must be given without eigenvalues and weights, but both are given")
+            spectrum = spectrum_named(self.spectrum)
+        else:
+            spectrum = Spectrum(self.eigenvalues, self.weights or None)
         return Problem(
             t=self.t,
             activation=self.activation,
@@ -59,6 +72,34 @@ class NetworkFlags(ProblemFlags):
     def sized(self) -> "Problem":
         """The problem with the flags' sizes."""
         return self.problem(psi_n=self.psi_n, psi_p=self.psi_p)
+
+
+@dataclass(frozen=True)
+class TimesFlags:
+    """What counts as generalizing and as memorizing."""
+
+    floor: str = "minimum"
+    """The test loss that counts as generalization: near the curve's own `minimum`, near the `bayes` loss, which few
+    training points never reach (no generalization), or near a loss given as a number."""
+    fractions: tuple[float, float, float] = (0.05, 0.10, 0.10)
+    """Of the fall of the test loss: at which distance from its best it generalizes, after which rise it memorizes, and
+    at which distance of test and train loss they have parted."""
+
+    def level(self) -> float | str | None:
+        """The floor as RandomFeatures.timescales takes it."""
+        if self.floor == "minimum":
+            return None
+        try:
+            return float(self.floor)
+        except ValueError:
+            if self.floor == "bayes":
+                return "bayes"
+            raise InputError(f"floor must be minimum, bayes or a loss, but {self.floor!r} was given") from None
+
+    def shares(self) -> "Fractions":
+        from genmem.theory.timescales import Fractions
+
+        return Fractions(*self.fractions)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from genmem.commands.flags import GridFlags, ProblemFlags, print_written
-from genmem.figures.drawing.calculations import Floor, regimes
+from genmem.commands.flags import GridFlags, ProblemFlags, TimesFlags, print_written
+from genmem.figures.drawing.calculations import regimes
 from genmem.shared.errors import InputError
 from genmem.shared.files import save_dataset, writable_file
 
@@ -11,8 +11,8 @@ from genmem.shared.files import save_dataset, writable_file
 def phase_diagram(
     problem: ProblemFlags,
     grid: GridFlags,
+    times: TimesFlags,
     tau: tuple[float, ...] = (1000.0,),
-    floor: Floor = "minimum",
     gradient_noise: float = 0.0,
     out: Path = Path("out/phase_diagram.nc"),
 ) -> None:
@@ -25,9 +25,8 @@ def phase_diagram(
     Args:
         problem: What is learned.
         grid: Where.
+        times: How the times are defined.
         tau: Training times at which the phases are drawn, increasing, in steps x learning rate / d^2.
-        floor: The test loss that counts as generalization: within 5 % of the curve's own minimum, or of the Bayes loss,
-            which few training points never reach (no generalization).
         gradient_noise: Learning rate / (batch size x d), divided by 1 - momentum, of SGD in small steps; 0 is gradient
             flow.
         out: The NetCDF file to write (.nc).
@@ -35,9 +34,13 @@ def phase_diagram(
     writable_file("out", out, ".nc")
     if not tau:
         raise InputError("tau must be one training time or more, but none was given")
-    times = tau if len(tau) > 1 else tau[0]
+    at = tau if len(tau) > 1 else tau[0]
+    level = times.level()
+    floor = "minimum" if level is None else level
     rows = out.with_suffix(".rows.npz")
-    diagram = regimes(problem.problem(), times, grid.psi_n, grid.psi_p, grid.points, floor, rows, gradient_noise)
+    diagram = regimes(
+        problem.problem(), at, grid.psi_n, grid.psi_p, grid.points, floor, rows, gradient_noise, times.shares()
+    )
     save_dataset(diagram, out)
 
     from genmem.figures.drawing import style

@@ -8,7 +8,9 @@ from genmem.shared.errors import count
 from genmem.shared.files import save_dataset, writable_file
 
 
-def simulate(network: NetworkFlags, d: int = 100, seed: int = 0, out: Path = Path("out/simulation.nc")) -> None:
+def simulate(
+    network: NetworkFlags, d: int = 100, seed: int = 0, draws: int = 1, out: Path = Path("out/simulation.nc")
+) -> None:
     """Simulate one finite network exactly and lay it over the prediction.
 
     Prints what it will cost, then both side by side; saves them as NetCDF, and a figure (PDF and PNG, for one
@@ -17,19 +19,21 @@ def simulate(network: NetworkFlags, d: int = 100, seed: int = 0, out: Path = Pat
     Args:
         network: The network and its data.
         d: Dimension of the data; the network has psi_p d hidden units and psi_n d training points.
-        seed: Seed of the one draw of weights and data.
+        seed: Seed of the draws of weights and data.
+        draws: Networks and data sets drawn; their mean is shown, with its standard error if there are several.
         out: The NetCDF file to write (.nc).
     """
     writable_file("out", out, ".nc")
 
     count("seed", seed, least=0)
+    count("draws", draws)
 
     from genmem.theory import RandomFeatures, cost
     from genmem.theory.prediction_text import as_table
 
     model = RandomFeatures.of(network.sized())
-    print(cost(model, d).describe(), flush=True)
-    data = finite_network(model, d, seed)
+    print(cost(model, d, draws=draws).describe(), flush=True)
+    data = finite_network(model, d, seed, draws)
     save_dataset(data, out)
 
     from genmem.figures.drawing import style
