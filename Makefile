@@ -55,6 +55,8 @@ bench: $(READY)
 # The figures of the documentation, from the recorded runs.
 gallery: $(READY)
 	$(BIN)/genmem figures all --runs records/digits-cpu records/random-features --out out/figures
+	for name in measured-windows plane overlay; do \
+	  $(BIN)/genmem figures $$name --runs records/cifar10-cpu --out out/figures/cifar10 || exit 1; done
 	$(BIN)/python docs/make_gallery.py
 
 # The pages of docs/ and the docstrings as a site: open out/site/index.html, no server and no network needed.

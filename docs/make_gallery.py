@@ -14,21 +14,35 @@ HEAD = """# Gallery
 
 Every figure of `genmem figures all --runs records/digits-cpu records/random-features`, at two columns; `make gallery`
 makes this page. Each also comes at one column, as PDF, and with its data ([how](publication-figures.md)).
-Measured figures show this project's own recorded runs, U-Nets on 8×8 digits.
+Measured figures show this project's own recorded runs: first U-Nets on CIFAR-10 at 8×8, then on 8×8 digits.
 """
+CIFAR10 = ("measured-windows", "plane", "overlay")
 
 
 def main() -> None:
     folder = DOCS / "gallery"
     folder.mkdir(exist_ok=True)
     parts = [HEAD]
-    for name, entry in FIGURES.items():
-        picture = Image.open(FIGURES_AT / f"{name}-double.png").convert("RGB")
-        picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-        # A palette keeps the repository small; line drawings lose nothing.
-        picture.quantize(128, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
-        parts.append(f"## {name}\n\n![{name}](gallery/{name}.png)\n\n{entry.caption}\n\n`genmem figures {name}`\n")
+    for name in CIFAR10:
+        shrink(FIGURES_AT / "cifar10" / f"{name}-double.png", folder / f"cifar10-{name}.png")
+        parts.append(section(f"{name}, CIFAR-10", f"cifar10-{name}", name, " --runs records/cifar10-cpu"))
+    for name in FIGURES:
+        shrink(FIGURES_AT / f"{name}-double.png", folder / f"{name}.png")
+        parts.append(section(name, name, name))
     (DOCS / "gallery.md").write_text("\n".join(parts))
+
+
+def shrink(source: Path, target: Path) -> None:
+    """A picture of the page's width with few colours: a palette keeps the repository small, and lines lose nothing."""
+    picture = Image.open(source).convert("RGB")
+    picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
+    picture.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def section(title: str, file: str, name: str, options: str = "") -> str:
+    return (
+        f"## {title}\n\n![{title}](gallery/{file}.png)\n\n{FIGURES[name].caption}\n\n`genmem figures {name}{options}`\n"
+    )
 
 
 if __name__ == "__main__":
