@@ -109,10 +109,11 @@ def _windows(axes: Axes, groups, colours: Sequence[str], first: float) -> None:
             if right > _ROOM * left:
                 words[text] = (left, right, k + 0.34)
     for text, (left, right, height) in words.items():
-        # The longest one begins over the window, and ends where its bar does.
-        x, side = (right, "right") if text.startswith("memorizes") else (np.sqrt(left * right), "center")
-        axes.text(x, height, text, ha=side, va="bottom")
-    axes.set_ylim(-0.5, len(groups) - 0.1)
+        # The longest one may begin over the window, a line above what is written there; it ends where its bar does.
+        longest = text.startswith("memorizes")
+        x, side = (right, "right") if longest else (np.sqrt(left * right), "center")
+        axes.text(x, height, text + longest * "\n", ha=side, va="bottom")
+    axes.set_ylim(-0.5, len(groups) + 0.05)
     axes.set_yticks(range(len(groups)), [f"$n$ = {n:,}" for n, _ in groups])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
