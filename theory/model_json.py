@@ -21,9 +21,7 @@ def as_json(model) -> str:
     for field in dataclasses.fields(model):
         value = getattr(model, field.name)
         if callable(value):
-            raise InputError(
-                f"{field.name} must be a name for a model to be saved, but {value!r} was given"
-            )
+            raise InputError(f"{field.name} must be a name for a model to be saved, but {value!r} was given")
         if isinstance(value, Spectrum):
             value = {"eigenvalues": value.eigenvalues.tolist(), "weights": value.weights.tolist()}
         values[field.name] = _INFINITE if isinstance(value, float) and math.isinf(value) else value

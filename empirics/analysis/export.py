@@ -26,7 +26,8 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
     levels its mean; of the samples the first `images` at step 0, at every fourth milestone counted from the last, and
     at the lowest test loss. Of two runs on halves of the data that are exported together their agreement is kept, which
     is computed from all samples; a run whose other half is not among the records keeps all its samples. The covariance
-    of the data is kept as few eigenvalues, so that the theory can be set beside the runs where the data are not.
+    of the data is kept as few eigenvalues, so that the theory can be set beside the runs where the data are not; where
+    they lay on this machine is not, only the hash of their files.
     Raises InputError if a run has not ended, if `out` cannot be written, or if a copy would take the place of an
     original.
     """
@@ -45,12 +46,19 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
         _write_milestones(record, target, record.config.samples if alone else images, everywhere=alone)
         for space in fidelity.spaces_of(record):
             fidelity.pack(record, space, target)
-        # Strings have no covariance. Last: a folder with run.json is a whole record.
-        covariance = {"covariance": kept_covariance(record)} if record.config.process == "gaussian" else {}
-        runs.write_facts(target, record.facts | covariance)
+        # Last: a folder with run.json is a whole record.
+        runs.write_facts(target, _facts(record))
     for pair in pairs:
         halves.keep(pair, runs.load(out / pair.first.key))
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _facts(record: RunRecord) -> dict:
+    """The facts without where the data lay on this machine, and with their covariance, which strings do not have."""
+    facts = dict(record.facts)
+    if "data_source" in facts:
+        facts["data_source"] = {name: value for name, value in facts["data_source"].items() if name != "path"}
+    return facts | ({"covariance": kept_covariance(record)} if record.config.process == "gaussian" else {})
 
 
 def _write_milestones(record: RunRecord, target: Path, images: int, everywhere: bool) -> None:

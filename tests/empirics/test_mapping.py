@@ -161,6 +161,7 @@ def test_an_exported_record_brings_the_covariance_of_its_data_along(tmp_path):
     mapping._images_of.cache_clear()
     (copy,) = find(tmp_path / "copies")
     assert images_of_run(copy) == (d, spectrum) and d == 192
+    assert copy.facts["data_source"].keys() == {"md5"} and record.facts["data_source"].keys() == {"path", "md5"}
     with pytest.raises(InputError):
         images_of_run(record)
     for damaged in ({}, {"d": 192, "eigenvalues": [1.0], "weights": [0.5]}):
