@@ -19,6 +19,7 @@ from genmem.empirics.analysis.laws import fit_law, typical_times
 from genmem.empirics.analysis.measure import SETTING, RunTimes, memorization_rate, times_of
 from genmem.empirics.analysis.quality import Quality, double_descent, quality_of, with_scatter
 from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, NOT_TESTED, UNDECIDED, verdict_on
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.shared.errors import InputError
@@ -57,20 +58,30 @@ def find_all(
     So are runs that stopped early: what the claims say of a run's end does not hold of them, and their end was chosen
     by the curves that are measured.
 
+    Runs on strings have claims of their own (grammar_claims.py).
+
     space: feature space of SWD and FID. t: diffusion time of the loss, by default the first of each config's. on_run:
     called after each run was read; its metrics take a while at first. Raises InputError if no run with two milestones
     is left.
     """
+    from genmem.empirics.analysis import grammar_claims
+
     space = feature_space(space) if isinstance(space, str) else space
     measured: dict[str, list[_Measured]] = {}
+    strings = []
     for record in records:
         whole = record.status not in ("diverged", "stopped early")
-        if record.config.samples and len(record.steps) > 1 and whole:
+        usable = record.config.samples and len(record.steps) > 1 and whole
+        if usable and PROCESSES[record.config.process].copies_are_exact:
+            strings.append(record)
+            continue
+        if usable:
             measured.setdefault(record.config.data, []).append(_Measured.of(record, space, t))
         on_run()
-    if not measured:
+    if not measured and not strings:
         raise InputError("runs must hold at least one run with samples at two milestones, but none was found")
-    return {data: [finding for part in _CLAIMS for finding in part(runs)] for data, runs in sorted(measured.items())}
+    found = {data: [finding for part in _CLAIMS for finding in part(runs)] for data, runs in sorted(measured.items())}
+    return found | grammar_claims.find(strings, t, on_run)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +183,7 @@ def _blind_distances(runs: Sequence[_Measured]) -> list[Finding]:
         findings.append(Finding(6, claimed, quantity, value, low, high, len(copied), 0, verdict))
     for name in ("swd", "fid"):
         seen = sum(run.descents[name] for run in runs)
-        low, high = _share_interval(seen, len(runs))
+        low, high = share_interval(seen, len(runs))
         claimed = f"a double descent of {name.upper()} in training time can occur [W]"
         verdict = AGREES if seen else UNDECIDED
         share = seen / len(runs)
@@ -323,7 +334,7 @@ def _side(low: float, high: float, sign: int) -> str:
     return UNDECIDED
 
 
-def _share_interval(hits: int, runs: int) -> tuple[float, float]:
+def share_interval(hits: int, runs: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval of a share."""
     from scipy.stats import binomtest
 

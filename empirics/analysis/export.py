@@ -8,6 +8,7 @@ import numpy as np
 
 from genmem.empirics.analysis import fidelity, halves
 from genmem.empirics.analysis.mapping import kept_covariance
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import packed, runs
 from genmem.empirics.records.runs import PACKED, RunRecord
 from genmem.shared.errors import InputError
@@ -25,9 +26,9 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
     not there yet, in the digits that decide anything (see genmem.empirics.records.packed); of the loss averaged over
     levels its mean; of the samples the first `images` at step 0, at every fourth milestone counted from the last, and
     at the lowest test loss. Of two runs on halves of the data that are exported together their agreement is kept, which
-    is computed from all samples; a run whose other half is not among the records keeps all its samples. The covariance
-    of the data is kept as few eigenvalues, so that the theory can be set beside the runs where the data are not; where
-    they lay on this machine is not, only the hash of their files.
+    is computed from all samples; a run whose other half is not among the records keeps all its samples, and so does one
+    on strings. The covariance of the data is kept as few eigenvalues, so that the theory can be set beside the runs
+    where the data are not; where they lay on this machine is not, only the hash of their files.
     Raises InputError if a run has not ended, if `out` cannot be written, or if a copy would take the place of an
     original.
     """
@@ -42,8 +43,10 @@ def export(records: Sequence[RunRecord], out: Path, images: int) -> int:
     for record in records:
         target = out / record.key
         _remove_copy(target)
-        alone = record.config.half != "all" and record.key not in paired
-        _write_milestones(record, target, record.config.samples if alone else images, everywhere=alone)
+        # Strings are short, and what they are worth is told by all of them together.
+        whole = PROCESSES[record.config.process].copies_are_exact
+        whole |= record.config.half != "all" and record.key not in paired
+        _write_milestones(record, target, record.config.samples if whole else images, everywhere=whole)
         for space in fidelity.spaces_of(record):
             fidelity.pack(record, space, target)
         # Last: a folder with run.json is a whole record.

@@ -33,7 +33,7 @@ from genmem.theory import RandomFeatures, Spectrum
 FITTED = ("gen", "mem")
 PSI_P_GRID = np.geomspace(1, 1024, 31)
 # What of a config the covariance of its images depends on.
-_VIEW = ("data", "classes", "pixels", "grey", "range", "deduplicate")
+_VIEW = ("process", "data", "classes", "pixels", "grey", "range", "deduplicate")
 POWER_GRID = np.linspace(-2, 4, 13)
 # Fits whose likelihood is e^20 times smaller than the best one's matter for no probability that is asked for.
 _NEGLIGIBLE = 20.0
@@ -344,6 +344,8 @@ def kept_covariance(record: RunRecord) -> dict:
 def images_of(config: TrainConfig, recorded: Path | None = None) -> tuple[int, Spectrum]:
     """Values per image, and the spectrum of the covariance of the training pool, as the config's options have it.
 
+    A string is the vector of its symbols' indicators.
+
     With `range` centered the images are shifted, which no covariance sees. recorded: where a run's data were.
     """
     return _images_of(TrainConfig(n=2, **{name: getattr(config, name) for name in _VIEW}), recorded)
@@ -351,6 +353,6 @@ def images_of(config: TrainConfig, recorded: Path | None = None) -> tuple[int, S
 
 @functools.lru_cache(maxsize=8)
 def _images_of(view: TrainConfig, recorded: Path | None) -> tuple[int, Spectrum]:
-    images = of_config(view, recorded).pool
+    images = of_config(view, recorded).vectors
     d = images[0].size
     return d, Spectrum.from_data(images.reshape(len(images), d))

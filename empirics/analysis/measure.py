@@ -160,6 +160,7 @@ def time_intervals(
     curve = _curve(record.steps, *means)
     memorized = record.memorized_samples()
     samples = memorized.shape[1]
+    chance = record.chance
     log_steps = np.log(record.steps)
 
     def resampled(values: np.ndarray) -> np.ndarray:
@@ -173,9 +174,10 @@ def time_intervals(
             for drawn, values, mean in zip((train, test), images, means, strict=True)
         ]
         f_mem = resampled(memorized)
+        low = np.maximum(lower_bound(f_mem, samples) - chance, 0)
         # The drawn curve's minimum lies as much too low of the smooth curve's as that does of the true one's.
         times = _loss_times(curve.steps, *moved, record.initial(t), floor, 2 * curve.excess)
-        times |= _copy_times(record.steps, f_mem, lower_bound(f_mem, samples), record.status)
+        times |= _copy_times(record.steps, np.maximum(f_mem - chance, 0), low, record.status)
         for event, time in times.items():
             draws[event].append(math.inf if time.censored else time.value)
     return {

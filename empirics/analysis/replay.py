@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from genmem.empirics.analysis.measure import RunTimes, times_of
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records.runs import RunRecord
-from genmem.empirics.training.stopping import Check, Reason, check_of, verdict
+from genmem.empirics.training.stopping import Check, Reason, by_chance, check_of, verdict
 from genmem.shared.errors import InputError, finite
 
 
@@ -93,8 +94,11 @@ def _checks(record: RunRecord) -> list[Check]:
     t = record.config.loss_times[0]
     initial = record.initial(t)
     checks = [Check(0, *initial, 0.0, 0.0, 0.0)]
+    process = PROCESSES[record.config.process]
+    held_out = len(record.held_out_images()) if process.copies_are_exact else 0
     for step, train, test in zip(record.steps.tolist(), *record.image_losses(t), strict=True):
-        checks.append(check_of(step, train, test, *record.distances(step)[:2]))
+        chance = by_chance(process, record.held_out_distances(step), record.config.n, held_out)
+        checks.append(check_of(step, train, test, *record.distances(step)[:2], chance))
     return checks
 
 

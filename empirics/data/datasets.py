@@ -59,6 +59,11 @@ class Dataset:
         """Of one datum, as a network is told it: (C, H, W) of images, (length, symbols) of strings."""
         return self.pool.shape[1:] if self.symbols is None else (*self.pool.shape[1:], self.symbols)
 
+    @property
+    def vectors(self) -> np.ndarray:
+        """The pool as numbers: itself, or of strings (N, length, symbols), one where a symbol is and zero elsewhere."""
+        return self.pool if self.symbols is None else np.eye(self.symbols, dtype=np.float32)[self.pool]
+
     def subset(self, n: int, seed: int, half: Half = "all", balanced: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The n training images (n, C, H, W) of this seed and their labels (n,).
 

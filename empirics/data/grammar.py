@@ -21,6 +21,7 @@ from genmem.shared.errors import InputError, count, numbers
 # What the parsing table of a level may hold.
 _MOST_TUPLES = 2**24
 _CHUNK = 2**18
+_TINY = 1e-300
 # Of derivations that can be numbered.
 _NUMBERED = 2**62
 
@@ -188,6 +189,20 @@ class Grammar:
             downward = below.reshape(len(below), -1, self.v)
             downward = _normalized(downward)
         return _normalized(downward * ups[0].reshape(downward.shape)), log_evidence
+
+    def denoiser(self):
+        """The Bayes-optimal network: called with evidence (B, s^L, v) and levels (B,), tensors, as networks of strings.
+
+        It gives the logarithms of `posterior`. No network has a lower loss at any level of either process of strings
+        (genmem.empirics.processes), on average over the grammar's strings.
+        """
+        import torch
+
+        def exact(evidence, levels):
+            beliefs = self.posterior(evidence.detach().cpu().double().numpy())
+            return torch.from_numpy(np.log(np.maximum(beliefs, _TINY))).to(evidence.device)
+
+        return exact
 
     def _of_children(self, children: np.ndarray, level: int) -> np.ndarray:
         """Of children (n, nodes, s, v): what each symbol's rules (n, nodes, v, m, s) find in their places."""

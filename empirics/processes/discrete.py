@@ -24,6 +24,7 @@ TINY = 1e-30
 class Discrete(Process):
     """Strings (B, length) of integers 0 ... symbols - 1."""
 
+    copies_are_exact = True
     check_time = 0.5
 
     @classmethod

@@ -28,6 +28,8 @@ class Process(abc.ABC):
         symbols: of strings, how many there are; 0 for numbers.
     """
 
+    copies_are_exact: bool = False
+    """Whether a sample is a copy only if it equals a training datum, so that chance makes copies, too (strings)."""
     check_time: float = 0.01
     """The time at which StopBeforeMemorization looks at the loss, unless it is told another."""
 

@@ -24,7 +24,7 @@ import numpy as np
 from genmem.empirics.config import TrainConfig, from_json
 from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.records import locks, packed, store
-from genmem.empirics.samples.metrics import THRESHOLD, memorized, memorized_fraction
+from genmem.empirics.samples.metrics import THRESHOLD, first_copies, fraction_interval, memorized
 from genmem.shared.errors import InputError
 from genmem.shared.files import visible
 
@@ -118,14 +118,47 @@ class RunRecord:
         return np.array([self.milestone(step)["copies_loss"].mean() for step in self.steps])
 
     def memorized(self, threshold: float = THRESHOLD) -> np.ndarray:
-        """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2."""
-        return np.array([memorized_fraction(*self.distances(step)[:2], threshold) for step in self.steps]).reshape(
-            -1, 3
-        )
+        """f_mem and the ends of its 95 % interval, (K, 3), for any threshold on d1/d2.
+
+        Of strings: the share of the samples that are copies, see `memorized_samples`, less that by chance.
+        """
+        found = np.array([fraction_interval(flags) for flags in self.memorized_samples(threshold)]).reshape(-1, 3)
+        return np.maximum(found - self.chance[:, None], 0) if self._exact else found
 
     def memorized_samples(self, threshold: float = THRESHOLD) -> np.ndarray:
-        """Whether each sample is memorized, bools (K, S)."""
+        """Whether each sample is memorized, bools (K, S).
+
+        Of strings, at any threshold: whether it equals a training string that no earlier sample equals.
+        """
+        if self._exact:
+            return np.array([first_copies(*self.distances(step)[::2]) for step in self.steps])
         return np.array([memorized(*self.distances(step)[:2], threshold) for step in self.steps])
+
+    @functools.cached_property
+    def chance(self) -> np.ndarray:
+        """The share (K,) of the samples that would be found memorized if the run had memorized nothing.
+
+        Zero for numbers. Of strings: what S samples of equally likely strings hit, each training string counted once.
+        How many strings there are is known of a grammar (of which samples that are valid count); elsewhere it is told
+        by the samples that equal a held-out string, which is not trained on.
+        """
+        from genmem.empirics.data import grammar
+
+        if not self._exact:
+            return np.zeros(len(self.steps))
+        n, samples = self.config.n, self.config.samples
+        kind, _, argument = self.config.data.partition(":")
+        if kind == "grammar":
+            rules = grammar.named(argument)
+            rates = [rules.levels(self.samples(step))[:, -1].mean() / rules.count for step in self.steps]
+        else:
+            held_out = len(self.held_out_images())
+            rates = [(self.held_out_distances(step) == 0).mean() / held_out for step in self.steps]
+        return n * -np.expm1(samples * np.log1p(-np.array(rates))) / max(samples, 1)
+
+    @property
+    def _exact(self) -> bool:
+        return PROCESSES[self.config.process].copies_are_exact
 
     @functools.cached_property
     def _memorized(self) -> np.ndarray:

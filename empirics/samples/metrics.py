@@ -34,6 +34,14 @@ def memorized(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESHOLD) -> n
     return (d1 < threshold * d2) | (d2 == 0)
 
 
+def first_copies(d1: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Whether each sample (S,) equals the training datum `index` that is nearest to it, as no sample before it does."""
+    equal = np.flatnonzero(d1 == 0)
+    first = np.zeros(len(d1), bool)
+    first[equal[np.unique(index[equal], return_index=True)[1]]] = True
+    return first
+
+
 def fraction_interval(flags: np.ndarray) -> tuple[float, float, float]:
     """The fraction of true flags (S,) and its 95 % interval of Clopper and Pearson. All nan without samples."""
     if not len(flags):

@@ -143,7 +143,9 @@ def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
     for data, rows in findings.items():
         width = max(len(row.claimed) for row in rows)
         second = max(len(row.quantity) for row in rows)
-        lines.append(f"data: {data}; distances in the feature space {space}")
+        # Strings have no distances between distributions, and no claims on them.
+        distances = any("SWD" in row.claimed + row.quantity for row in rows)
+        lines.append(f"data: {data}" + (f"; distances in the feature space {space}" if distances else ""))
         lines.append(
             f"   {'claimed':<{width}}  {'measured':<{second}}  {'value':>6}  {'95 % interval':<18} runs  verdict"
         )

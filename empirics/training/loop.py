@@ -176,7 +176,7 @@ def _training(run: "Run", batches: "Batches") -> "Iterator[torch.Tensor]":
 
 def _record(run: "Run", probe: "Probe", journal: "_Journal", watchers: Sequence[Watcher]) -> bool:
     """Measure, unless the losses are no longer finite; says whether they are."""
-    from genmem.empirics.training.stopping import check_of
+    from genmem.empirics.training.stopping import by_chance, check_of
 
     with calls_told(run.measured, watchers, run.step):
         milestone = probe.measure(run.measured)
@@ -185,7 +185,9 @@ def _record(run: "Run", probe: "Probe", journal: "_Journal", watchers: Sequence[
     runs.write_milestone(journal.directory, run.step, milestone)
     if run.stopper:
         losses = (milestone[name][0] for name in ("train_loss", "test_loss"))
-        run.stopper.judge(check_of(run.step, *losses, milestone["d1"], milestone["d2"]), run.measured)
+        held_out = len(run.stopper.held_out)
+        chance = by_chance(run.stopper.process, milestone["d_held_out"], run.config.n, held_out)
+        run.stopper.judge(check_of(run.step, *losses, milestone["d1"], milestone["d2"], chance), run.measured)
     journal.save(run)
     for watcher in watchers:
         watcher.milestone(run.step, milestone)

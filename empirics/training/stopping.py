@@ -23,7 +23,7 @@ import numpy as np
 
 from genmem.empirics.processes.gaussian import Gaussian
 from genmem.empirics.processes.process import Process
-from genmem.empirics.samples.metrics import memorized_fraction
+from genmem.empirics.samples.metrics import fraction_interval, memorized_fraction
 from genmem.shared.errors import InputError, count, finite
 from genmem.shared.files import writable_file, written_whole
 from genmem.theory.timescales import Fractions
@@ -131,14 +131,30 @@ def verdict(checks: Sequence[Check], risk: float = 0.01) -> Reason | None:
     return "rise" if test[-2:].min() - lowest >= _RISE * fall else None
 
 
-def check_of(step: int, train: np.ndarray, test: np.ndarray, d1: np.ndarray, d2: np.ndarray) -> Check:
+def check_of(
+    step: int, train: np.ndarray, test: np.ndarray, d1: np.ndarray, d2: np.ndarray, chance: float | None = None
+) -> Check:
     """The check of a network from measured arrays.
 
     train (n,), test (N,): loss of each image. d1, d2 (S,): distances of each sample to its two nearest training images.
+    chance: of strings, whose copies are exact, the share of the samples that are copies by chance (see `by_chance`).
     """
-    f_mem, low, _ = memorized_fraction(d1, d2)
+    f_mem, low, _ = memorized_fraction(d1, d2) if chance is None else fraction_interval(d1 == 0)
+    if chance is not None:
+        f_mem, low = max(f_mem - chance, 0.0), max(low - chance, 0.0)
     error = math.sqrt(train.var() / len(train) + test.var() / len(test))
     return Check(step, float(train.mean()), float(test.mean()), error, float(f_mem), low)
+
+
+def by_chance(process: type[Process] | Process, d_held_out: np.ndarray, n: int, held_out: int) -> float | None:
+    """The share of the samples that equal one of n training data by chance; None where copies need not be exact.
+
+    As many as equal one of the held-out data, d_held_out = 0 (S,), for each of these. Of grammars the law is known, and
+    records say more (RunRecord.chance); a rule that stops training should need no law.
+    """
+    if not process.copies_are_exact:
+        return None
+    return float((d_held_out == 0).mean() * n / held_out) if len(d_held_out) else 0.0
 
 
 class StopBeforeMemorization:
@@ -244,11 +260,16 @@ class StopBeforeMemorization:
         with torch.no_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
             train, test = (self.loss(network, images).float().cpu().numpy() for images in (self.shown, self.held_out))
-            d1, d2, _ = self.process.distances(self.sample(network).to(self.images), self.images, self._groups)
+            samples = self.sample(network).to(self.images)
+            d1, d2, _ = self.process.distances(samples, self.images, self._groups)
+            chance = None
+            if self.process.copies_are_exact:
+                apart = self.process.distances(samples, self.held_out)[0].cpu().numpy()
+                chance = by_chance(self.process, apart, len(self.images), len(self.held_out))
         for module in in_training:
             module.training = True
         self._seconds += time.monotonic() - started
-        return check_of(step, train, test, d1.cpu().numpy(), d2.cpu().numpy())
+        return check_of(step, train, test, d1.cpu().numpy(), d2.cpu().numpy(), chance)
 
     @functools.cached_property
     def _groups(self):

@@ -23,7 +23,8 @@ def measure(
     Args:
         runs_root: folder of runs, as `genmem train --out` makes it.
         quality: also print when samples are good, how good they get before copies appear, and how fast copies come.
-            What this needs of each milestone is computed once and kept with the run.
+            What this needs of each milestone is computed once and kept with the run. Of runs on a grammar, print when
+            each level is learned and which stopping early reaches.
         claims: also print the table of published claims: claimed, measured, agrees or not.
         features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE or resnet50:FILE.
         t: diffusion time of the losses that define the times; by default each run's first.
@@ -34,13 +35,16 @@ def measure(
     from tqdm.auto import tqdm
 
     from genmem.empirics.analysis.claims import find_all
+    from genmem.empirics.analysis.levels import is_grammar, levels_of
     from genmem.empirics.analysis.measure import measure as measure_runs
     from genmem.empirics.analysis.measure import memorization_rate
     from genmem.empirics.analysis.quality import quality_of
+    from genmem.empirics.processes.table import PROCESSES
     from genmem.empirics.records import runs
     from genmem.empirics.samples.features import feature_space
     from genmem.empirics.samples.metrics import LEAST_SAMPLES
     from genmem.empirics.tables import tables
+    from genmem.empirics.tables.levels_table import levels_table
 
     if out is not None:
         writable_file("out", out, ".json")
@@ -52,14 +56,21 @@ def measure(
         apart("out", out, [record.directory for record in records], "the run")
     measurement = measure_runs(records, t, floor)
     intervals = tables.intervals_of(measurement)
-    with_samples = [run.record for run in measurement.runs if run.record.config.samples >= LEAST_SAMPLES]
-    qualities, rates, ends, findings = [], [], [], None
+    # Distances between distributions are those of images.
+    with_samples = [
+        run.record
+        for run in measurement.runs
+        if run.record.config.samples >= LEAST_SAMPLES and not PROCESSES[run.record.config.process].copies_are_exact
+    ]
+    grammars = [run.record for run in measurement.runs if is_grammar(run.record) and run.record.config.samples]
+    qualities, rates, ends, findings, found = [], [], [], None, []
     if quality:
         for record in tqdm(with_samples, desc="samples", unit="run", disable=None):
             for distance in ("swd", "fid"):
                 qualities.append(quality_of(record, distance, space))
                 rates.append(memorization_rate(record))
         ends = tables.endings(with_samples, space)
+        found = [levels_of(record) for record in tqdm(grammars, desc="levels", unit="run", disable=None)]
     if claims:
         with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
             findings = find_all(records, space, t, bar.update)
@@ -74,5 +85,7 @@ def measure(
     if qualities:
         print(f"\n{tables.quality_table(qualities, rates, space.name)}")
         print(f"\n{tables.endings_table(with_samples, ends, space.name)}")
+    if found:
+        print(f"\n{levels_table(found)}")
     if findings is not None:
         print(f"\n{tables.claims_table(findings, space.name)}")

@@ -84,31 +84,21 @@ def test_noise_takes_the_value_of_a_symbol_with_the_probability_of_its_time(proc
     assert levels.double().mean().item() == pytest.approx(process.levels(torch.tensor([0.5])).item(), rel=0.1)
 
 
-class Exact:
-    """Belief propagation in a network's place."""
-
-    def __init__(self, grammar):
-        self.grammar = grammar
-
-    def __call__(self, evidence, levels):
-        return torch.from_numpy(np.log(np.maximum(self.grammar.posterior(evidence.numpy()), 1e-300)))
-
-
 def test_with_exact_posteriors_the_masked_bound_is_the_entropy_of_the_grammar():
     grammar = Grammar(3, 2, 2, 2)
     strings = torch.from_numpy(grammar.derived(np.arange(grammar.count)))
     process = Masked(symbols=3)
-    found = losses(process, Exact(grammar), strings, None, 400, 0, "test")
+    found = losses(process, grammar.denoiser(), strings, None, 400, 0, "test")
     error = (found.std() / np.sqrt(len(found))).item()
     assert found.mean().item() == pytest.approx(np.log(grammar.count) / 4, abs=4 * error + 2 * LEAST)
-    uniform = losses(Uniform(symbols=3), Exact(grammar), strings, None, 100, 0, "test").mean().item()
+    uniform = losses(Uniform(symbols=3), grammar.denoiser(), strings, None, 100, 0, "test").mean().item()
     # A bound for the other process, too, above the entropy by what factorised steps cost.
     assert np.log(grammar.count) / 4 - 0.05 < uniform < np.log(grammar.count) / 4 + 0.3
     # No other guess does better: mixing a tenth of ignorance into it costs.
     for each in (process, Uniform(symbols=3)):
-        worse = lambda e, t: (0.9 * Exact(grammar)(e, t).exp() + 0.1 / 3).log()  # noqa: E731
+        worse = lambda e, t: (0.9 * grammar.denoiser()(e, t).exp() + 0.1 / 3).log()  # noqa: E731
         level = each.level(0.5)
-        pair = [losses(each, network, strings, level, 20, 0, "x").mean() for network in (Exact(grammar), worse)]
+        pair = [losses(each, network, strings, level, 20, 0, "x").mean() for network in (grammar.denoiser(), worse)]
         assert pair[1] > pair[0] + 0.01
 
 
@@ -119,8 +109,8 @@ def test_the_exact_denoiser_generates_the_grammar_with_equal_probabilities(proce
     grammar = Grammar(3, 2, 2, 2)
     strings = torch.from_numpy(grammar.derived(np.arange(grammar.count)))
     start = sampling_start(process, 0, 1500, strings, 200)
-    samples = generated(process, Exact(grammar), start, 200)
-    again = generated(process, Exact(grammar), start[:100], 200)
+    samples = generated(process, grammar.denoiser(), start, 200)
+    again = generated(process, grammar.denoiser(), start[:100], 200)
     assert torch.equal(samples[:100], again)  # a pure function of the start
     valid = grammar.levels(samples.numpy())[:, -1] == 1
     # Symbols that change in one step are independent: some strings in a hundred are spoilt by that.
