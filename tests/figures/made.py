@@ -95,3 +95,29 @@ def random_features() -> xarray.Dataset:
     from genmem.figures.pictures.random_features import calculate
 
     return calculate(find(Path(__file__).parents[2] / "records" / "random-features"))
+
+
+def batch_sizes() -> xarray.Dataset:
+    """As genmem.figures.pictures.batch_size has them: of four batch sizes and two rates, two seeds each."""
+    share = np.geomspace(1e-3, 0.5, 60)
+    varied = ["batch_size"] * 8 + ["learning_rate"] * 4
+    value = np.array([16, 16, 32, 32, 64, 64, 128, 128, 1e-3, 1e-3, 2e-3, 2e-3])
+    step = np.outer(1 + np.arange(12) % 2, [100.0, 150.0, 700.0, 1500.0])
+    return xarray.Dataset(
+        {
+            "tau": (("event", "share"), np.outer([10, 30, 700], 1 - share)),
+            "loss": ("share", 0.82 + 0.3 * share),
+            "step": (("run", "recorded"), step),
+            "beyond": (("run", "recorded"), step > 2000),
+            "best": ("run", 0.55 + 0.01 * np.arange(12)),
+        },
+        coords={
+            "event": ["gen", "gap", "mem"],
+            "recorded": ["gen", "gap", "mem", "copy"],
+            "share": share,
+            "varied": ("run", varied),
+            "value": ("run", value),
+            "seed": ("run", np.arange(12) % 2),
+        },
+        attrs={"psi_n": 16.0, "psi_p": 64.0, "t": 0.1, "critical_gradient_noise": 14.0, "recorded": "U-Net, Adam"},
+    )

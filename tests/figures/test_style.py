@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from genmem.empirics.records.runs import find
 from genmem.figures.drawing import learning_curves, phase_diagram, simulation, style
-from genmem.figures.pictures import collapse, measured_windows, overlay, random_features, samples, training
+from genmem.figures.pictures import batch_size, collapse, measured_windows, overlay, random_features, samples, training
 from tests.figures import made, small_theory
 
 DATA = {}
@@ -27,6 +27,7 @@ BUILT = {
     "simulation": lambda runs, width: simulation.build(made.curves(), width),
     "phase_diagram": lambda runs, width: phase_diagram.build(made.diagram(), width),
     "collapse": lambda runs, width: collapse.build(measured(collapse, runs), width),
+    "batch_size": lambda runs, width: batch_size.build(made.batch_sizes(), width),
     "training": lambda runs, width: training.build(measured(training, runs), width),
     "samples": lambda runs, width: samples.build(measured(samples, runs), width),
     "measured_windows": lambda runs, width: measured_windows.build(measured(measured_windows, runs), width),
