@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from genmem.empirics.analysis.halves import Pair, pair_of, partners
+from genmem.empirics.analysis.mapping import images_of_run
 from genmem.empirics.analysis.measure import times_of
 from genmem.figures.drawing import style
 from genmem.figures.drawing.histories import usable
 from genmem.shared.errors import InputError
+from genmem.theory.linear_denoiser import LinearDenoiser
 
 if TYPE_CHECKING:
     import xarray
@@ -25,7 +27,9 @@ CAPTION = (
     "other made before training (dashed; what agreement is worth begins above it) and of different noise (dotted). "
     "Second panel: similarity of each network's samples to the nearest of its own training images, and to the nearest "
     "of equally many held-out images, which it cannot copy (dotted). In pixels, around the mean of the held-out "
-    "images. A pair marked “same seed” also had the same initial weights: it agrees from the start and tests nothing. "
+    "images. Dash-dotted: the closed form for linear denoisers on such halves, trained for ever; where the networks "
+    "agree less, their scores are nonlinear functions of their own data. A pair marked “same seed” also had the same "
+    "initial weights: it agrees from the start and tests nothing. "
     "Shaded: from τ_gen to τ_mem of the losses, means of the pair."
 )
 _DRAWS = 500
@@ -77,6 +81,11 @@ def of_pair(pair: Pair) -> "xarray.Dataset":
                 pair.unrelated[trained],
                 {"long_name": "similarity of samples of different noise"},
             ),
+            "linear": (
+                (),
+                _of_linear_networks(pair.first),
+                {"long_name": "agreement of two linear denoisers on such halves, trained for ever"},
+            ),
             "own": (halves, pair.own[trained].T, {"long_name": "similarity to the nearest own training image"}),
             "held_out": (
                 halves,
@@ -91,6 +100,14 @@ def of_pair(pair: Pair) -> "xarray.Dataset":
         coords={"half": ["first", "second"], "milestone": np.arange(len(same))},
         attrs={"data": pair.first.config.data},
     )
+
+
+def _of_linear_networks(record: "RunRecord") -> float:
+    """Agreement at tau = inf of linear denoisers on disjoint halves of n images with the data's covariance, or nan."""
+    if record.config.process != "gaussian":
+        return np.nan
+    d, spectrum = images_of_run(record)
+    return float(LinearDenoiser(record.config.n / d, spectrum).generated(np.inf).agreement)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
@@ -115,6 +132,10 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
         between.plot(pair.step, pair.agreement, color=colour)
         between.plot(pair.step, pair.untrained, color=colour, linestyle="--")
         between.plot(pair.step, pair.unrelated, color=colour, linestyle=":")
+        if "linear" in pair:  # not in data that an earlier version saved
+            between.axhline(float(pair.linear), color=colour, linestyle="-.", linewidth=0.8)
+            between.annotate("linear, in theory", (0.99, float(pair.linear)), (0, 2), color=colour, ha="right",
+                             xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
         for half, line in zip(("first", "second"), ("-", "--"), strict=True):
             within.plot(pair.step, pair.own.sel(half=half), color=colour, linestyle=line)
         within.plot(pair.step, pair.held_out.mean("half"), color=colour, linestyle=":")

@@ -12,6 +12,7 @@ GROUPS = {
         "predict": "learning curves, and the times of generalization and memorization",
         "phase-diagram": "where a network generalizes and where it memorizes, over its size and the data's",
         "simulate": "one finite network, solved exactly, beside the prediction",
+        "generate": "what exactly trained networks generate from images: copies, without an optimizer",
         "explore": "the theory on a local page with sliders",
     },
     "measure, on trained networks": {
@@ -19,7 +20,6 @@ GROUPS = {
         "sweep": "train many: a grid of sizes, or a named set of runs",
         "runs": "how far each run is",
         "measure": "the times of recorded runs, and how they grow with data, width, batch and learning rate",
-        "membership": "from when on losses tell which images were trained on",
         "stopping": "where `--stop` would have ended recorded runs",
         "export": "copy the records without the weights, to keep or to pass on",
     },

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from genmem.empirics.data.datasets import load
 from genmem.figures.drawing import style
 from genmem.figures.pictures import agreement
 from genmem.shared.errors import InputError
@@ -72,12 +73,29 @@ def test_the_figure_draws_agreement_and_both_similarities(pair, width):
         here.agreement,
         here.untrained,
         here.unrelated,
+        [here.linear, here.linear],
         here.own.sel(half="first"),
         here.own.sel(half="second"),
         held_out,
     ]
     for line, values in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(line, values)
+
+
+def test_linear_networks_agree_as_the_closed_form_of_the_datas_covariance_says(data):
+    """Against two sample covariances S of 32 digits each: of e^{-2t}S + Delta at t = 0.01, Tr sqrt(G1 G2) / Tr G1."""
+    images = load("digits").pool.reshape(-1, 64).astype(float)
+    rng, found = np.random.default_rng(0), []
+    root = np.linalg.cholesky(np.cov(images, rowvar=False) + 1e-12 * np.eye(64))
+    for _ in range(8):
+        mu, vectors = zip(
+            *(np.linalg.eigh(x.T @ x / 32) for x in rng.standard_normal((2, 32, 64)) @ root.T), strict=True
+        )
+        first, second = (
+            (v * np.sqrt(np.exp(-0.02) * m - np.expm1(-0.02))) @ v.T for m, v in zip(mu, vectors, strict=True)
+        )
+        found.append(np.trace(first @ second) / np.trace(first @ first))
+    assert float(data.linear) == pytest.approx(np.mean(found), rel=0.01)
 
 
 def test_a_pair_that_shares_its_seed_is_marked(tmp_path):
