@@ -17,7 +17,7 @@ import time
 import numpy as np
 from timing import median_time
 
-from genmem.theory import RandomFeatures, Spectrum, simulate
+from genmem.theory import RandomFeatures, Spectrum, descent_curves, simulate
 
 TAU = np.geomspace(1e-1, 1e6, 96)
 
@@ -37,17 +37,23 @@ def main() -> None:
     print("96 training times: train, test, score, bias, variance, modes; psi_n = 4, psi_p = 8, t = 0.1")
     print(f"{'':44} {'ms':>9} {'baseline / this':>16}")
     print(f"{'baseline: one finite network at d = 100':44} {1e3 * baseline:9.1f} {1:16}")
-    for label, spectrum, copies in (
-        ("two atoms, m = inf", two, np.inf),
-        ("two atoms, m = 3, with the empirical loss", two, 3),
-        ("64 atoms, m = inf", many, np.inf),
-        ("64 atoms, m = 3, with the empirical loss", many, 3),
+    for label, spectrum, copies, noise in (
+        ("two atoms, m = inf", two, np.inf, 0.0),
+        ("two atoms, m = inf, SGD", two, np.inf, 1.0),
+        ("two atoms, m = 3, with the empirical loss", two, 3, 0.0),
+        ("64 atoms, m = inf", many, np.inf, 0.0),
+        ("64 atoms, m = 3, with the empirical loss", many, 3, 0.0),
     ):
         model = RandomFeatures(4, 8, 0.1, spectrum=spectrum, copies=copies)
-        spent = median_time(lambda: model.learning_curves(TAU), 50)
+        spent = median_time(lambda: model.learning_curves(TAU, noise), 50)
         print(f"{label:44} {1e3 * spent:9.2f} {baseline / spent:16.0f}")
     spent = median_time(RandomFeatures(16, 64, 0.1).timescales, 50)
     print(f"{'the three times, refined, one atom':44} {1e3 * spent:9.2f} {baseline / spent:16.0f}")
+    spent = median_time(lambda: RandomFeatures(16, 64, 0.1).timescales(gradient_noise=1.0), 50)
+    print(f"{'the same of SGD':44} {1e3 * spent:9.2f} {baseline / spent:16.0f}")
+    steps = np.unique(np.geomspace(1, 10_000, 96).round())
+    spent = median_time(lambda: descent_curves(RandomFeatures(4, 8, 0.1, spectrum=two), steps, 1.0, 0.9), 3)
+    print(f"{'momentum 0.9, ' + str(steps.size) + ' numbers of steps':44} {1e3 * spent:9.2f} {baseline / spent:16.0f}")
     print(f"first use after install, compilation included: {first_use():.1f} s")
 
 

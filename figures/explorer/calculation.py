@@ -42,7 +42,10 @@ def covariance(kind: str, ratio: float = 1.0, alpha: float = 1.0, data: str = "d
 
 @dataclass(frozen=True)
 class Settings:
-    """The positions of all sliders and selectors. kind, ratio, alpha and data: see `covariance`."""
+    """The positions of all sliders and selectors. kind, ratio, alpha and data: see `covariance`.
+
+    noise: SGD's gradient noise as a share of that from which on it diverges (RandomFeatures.critical_gradient_noise).
+    """
 
     psi_n: float = 8.0
     psi_p: float = 16.0
@@ -54,11 +57,12 @@ class Settings:
     ratio: float = 4.0
     alpha: float = 1.0
     data: str = "digits"
+    noise: float = 0.0
 
     def same_network(self, other: "Settings") -> bool:
         """Whether both are one network on one problem, up to a slider's rounding; the training time may differ."""
         alike = (self.activation, self.kind, self.data) == (other.activation, other.kind, other.data)
-        names = ("psi_n", "psi_p", "t", "copies", "ratio", "alpha")
+        names = ("psi_n", "psi_p", "t", "copies", "ratio", "alpha", "noise")
         return alike and all(math.isclose(getattr(self, name), getattr(other, name), rel_tol=1e-6) for name in names)
 
     def problem(self) -> Problem:
@@ -80,14 +84,17 @@ class Curves:
     def shown_losses(self) -> tuple[float, float]:
         """Lowest and highest loss to show: what matters lies below the loss before training, if it is not the rise."""
         low = float(min(self.train.min(), self.test.min()))
-        high = min(float(self.test.max()), 1 + max(1 - self.times.loss_min, 0.02))
+        high = float(self.test.max())
+        if self.times.loss_min < 1:
+            high = min(high, 1 + max(1 - self.times.loss_min, 0.02))
         return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
-def curves(model: RandomFeatures) -> Curves:
-    """The learning curves of a network; raises SolverError if they could not be computed."""
-    found = model.learning_curves(TRAINING_TIMES)
-    return Curves(found.train, found.test, found.score, model.timescales())
+def curves(model: RandomFeatures, noise: float = 0.0) -> Curves:
+    """The learning curves of a network; raises SolverError if they could not be computed. noise: see Settings."""
+    kappa = noise * model.critical_gradient_noise if noise else 0.0
+    found = model.learning_curves(TRAINING_TIMES, kappa)
+    return Curves(found.train, found.test, found.score, model.timescales(gradient_noise=kappa))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +130,14 @@ class Calculation:
         before, problem = self._settings, settings.problem()
         self._settings = None  # until all is answered
         other = before is None or problem != self._problem
+        noisier = other or settings.noise != before.noise
         moved = other or (settings.psi_n, settings.psi_p) != (before.psi_n, before.psi_p)
         model = RandomFeatures.of(problem, settings.psi_n, settings.psi_p)
-        if moved:
-            yield curves(model)
-        if other:
-            self._problem, self._regimes = problem, RefinedRegimes(problem)
-        if other or settings.tau != before.tau:
+        if moved or noisier:
+            yield curves(model, settings.noise)
+        if noisier:
+            self._problem, self._regimes = problem, RefinedRegimes(problem, settings.noise)
+        if noisier or settings.tau != before.tau:
             yield self._regimes.at(settings.tau)
         if moved:
             yield eigenvalues(model)

@@ -34,6 +34,7 @@ class Controls:
             "tau": _slider("tau", "training time τ", *TAU, 0.05),
             "t": _slider("t", "noise time t", -3, 0.5, 0.05),
             "copies": _slider("copies", "noise copies m", 0, _MOST_COPIES + 1, 1),
+            "noise": _slider("noise", "SGD's gradient noise κ/κ_c", 0, 0.95, 0.01),
             "activation": Select(name="activation", title="activation", options=list(SIGMOIDS), **_WIDE),
             "kind": Select(name="kind", title="covariance", options=list(COVARIANCES), **_WIDE),
             "ratio": _slider("ratio", "ratio of the eigenvalues", 0, 7, 0.25),

@@ -158,9 +158,8 @@ class Page:
         zero = interpolates(settings.psi_n, settings.psi_p, settings.copies, 0.0)
         phase = PHASES[int(classify(tau, times.gen, times.mem, zero))].replace("_", " ")
         memorizes = f"memorizes from τ = {_number(times.mem)}" if times.mem < math.inf else "never memorizes"
-        self._sentence.text = (
-            f"Generalizes from τ = {_number(times.gen)}, {memorizes}. Trained for τ = {_number(tau)}: <b>{phase}</b>."
-        )
+        learns = f"Generalizes from τ = {_number(times.gen)}" if times.gen < math.inf else "Never generalizes"
+        self._sentence.text = f"{learns}, {memorizes}. Trained for τ = {_number(tau)}: <b>{phase}</b>."
 
     # In the calculation's thread --------------------------------------------------------------------------------------
 

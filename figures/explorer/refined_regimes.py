@@ -27,11 +27,12 @@ class RefinedRegimes:
     margin log((L(tau = inf) - L_min) / (0.1 F)), positive where the test loss rises by more than defines tau_mem.
     """
 
-    def __init__(self, problem: Problem):
-        """Compute the first grid."""
-        self.problem = problem
+    def __init__(self, problem: Problem, noise: float = 0.0):
+        """Compute the first grid. noise: of SGD, as a share of RandomFeatures.critical_gradient_noise."""
+        self.problem, self._noise = problem, noise
         self._psi = 2 ** np.linspace(*PSI, LEVELS[-1])
-        self._values = np.full((3, LEVELS[-1], LEVELS[-1]), np.nan)  # log tau_gen, log tau_mem, margin: [psi_p, psi_n]
+        # log tau_gen, log tau_mem, margin, the test loss's fall: [psi_p, psi_n]
+        self._values = np.full((4, LEVELS[-1], LEVELS[-1]), np.nan)
         self._reached = np.zeros((LEVELS[-1], LEVELS[-1]), dtype=bool)
         self._level = -1
         self._missing: list[tuple[int, int]] = []
@@ -57,7 +58,8 @@ class RefinedRegimes:
             self._missing = list(zip(*np.nonzero(wanted & ~self._reached), strict=True))
         batch, self._missing = self._missing[:points], self._missing[points:]
         for i, j in batch:
-            self._values[:, i, j] = _times_and_margin(RandomFeatures.of(self.problem, self._psi[j], self._psi[i]))
+            model = RandomFeatures.of(self.problem, self._psi[j], self._psi[i])
+            self._values[:, i, j] = _times_and_margin(model, self._noise)
             self._reached[i, j] = True
         if self._missing:
             return False
@@ -75,7 +77,7 @@ class RefinedRegimes:
     def _interpolate(self) -> tuple[np.ndarray, np.ndarray, list]:
         """tau_gen and tau_mem on PIXELS x PIXELS cells, nan where the equations could not be solved; the contours."""
         stride = (LEVELS[-1] - 1) // (self.points - 1)
-        log_gen, log_mem, margin = self._values[:, ::stride, ::stride]
+        log_gen, log_mem, margin, fall = self._values[:, ::stride, ::stride]
         gen = np.exp(_interpolated(_filled(log_gen)))
         # Towards the threshold tau_mem grows on: one point further, at a pace that leaves its contours smooth.
         further = np.full_like(log_mem, np.nan)
@@ -83,7 +85,11 @@ class RefinedRegimes:
         log_mem = np.where(np.isnan(log_mem), further, log_mem)
         log_mem, reached = _interpolated(_filled(log_mem)), _interpolated(_filled(margin)) > 0
         mem = np.where(reached, np.exp(log_mem), np.inf)
-        unsolved = _interpolated(np.isnan(margin).astype(float)) > 0.5
+        # Under strong gradient noise the test loss never falls: nothing is learned, and nothing lost.
+        learns = _interpolated((fall > 0).astype(float)) > 0.5
+        unsolved = _interpolated(np.isnan(fall).astype(float)) > 0.5
+        gen, mem = np.where(learns, gen, np.inf), np.where(learns, mem, np.inf)
+        reached = reached & learns
         gen, mem = np.where(unsolved, np.nan, gen), np.where(unsolved, np.nan, mem)
         return gen, mem, _contours(log_mem / np.log(10), reached & ~unsolved)
 
@@ -130,19 +136,20 @@ def _contours(exponent: np.ndarray, inside: np.ndarray) -> list[tuple[int, np.nd
     return found
 
 
-def _times_and_margin(model: RandomFeatures) -> tuple[float, float, float]:
+def _times_and_margin(model: RandomFeatures, noise: float) -> tuple[float, float, float, float]:
     try:
-        times = model.timescales()
-        limit = float(model.learning_curves(np.inf).test)
+        kappa = noise * model.critical_gradient_noise if noise else 0.0
+        times = model.timescales(gradient_noise=kappa)
+        limit = float(model.learning_curves(np.inf, kappa).test)
     except SolverError:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, np.nan
     fall = times.loss_initial - times.loss_min
     if not fall > 0:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, 0.0
     margin = np.log(np.clip((limit - times.loss_min) / fall, 1e-6, 1e6) / Fractions().mem)
     # Where rounding or a test loss that falls again contradicts it, tau_mem itself decides.
     margin = max(margin, 1e-9) if np.isfinite(times.mem) else min(margin, -1e-9)
-    return np.log(times.gen), np.log(times.mem) if np.isfinite(times.mem) else np.nan, margin
+    return np.log(times.gen), np.log(times.mem) if np.isfinite(times.mem) else np.nan, margin, fall
 
 
 def _filled(grid: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ GROUPS = {
         "sweep": "train many: a grid of sizes, or a named set of runs",
         "runs": "how far each run is",
         "measure": "the times of recorded runs, and how they grow with data, width, batch and learning rate",
+        "membership": "from when on losses tell which images were trained on",
         "stopping": "where `--stop` would have ended recorded runs",
         "export": "copy the records without the weights, to keep or to pass on",
     },

@@ -18,6 +18,7 @@ from genmem.figures.explorer.controls import Controls
 from genmem.figures.explorer.refined_regimes import RegimesAtTime
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.phases import PHASES
 from tests.tolerances import SAME_NUMBER
 
 TWO_ATOMS = Settings(psi_n=4, psi_p=8, copies=2.0, activation="erf", kind="two atoms", ratio=3.0)
@@ -48,6 +49,19 @@ def test_only_what_changes_is_computed():
     # The slider of a covariance that is not chosen moves nothing.
     assert kinds(calculation.answer(replace(TWO_ATOMS, psi_n=5.0, tau=10.0, alpha=2.0))) == []
     assert kinds(calculation.answer(replace(TWO_ATOMS, t=0.2))) == [Curves, RegimesAtTime, Eigenvalues]
+
+
+def test_gradient_noise_moves_the_curves_and_the_regimes_but_not_the_spectrum():
+    calculation = Calculation()
+    (_, calm, _), noisy = calculation.answer(TWO_ATOMS), replace(TWO_ATOMS, noise=0.1, tau=30.0)
+    curves, plane = calculation.answer(noisy)
+    model = RandomFeatures(4, 8, 0.1, "erf", Spectrum([0.5, 1.5]), 2.0)
+    kappa = 0.1 * model.critical_gradient_noise
+    assert np.array_equal(curves.test, model.learning_curves(TRAINING_TIMES, kappa).test)
+    assert curves.times == model.timescales(gradient_noise=kappa)
+    assert not np.array_equal(plane.phase, calm.phase)
+    *_, plane = calculation.answer(replace(noisy, noise=0.9))
+    assert (plane.phase == PHASES.index("no_generalization")).mean() > 0.9
 
 
 def test_a_moved_network_does_not_begin_the_diagram_anew():
@@ -96,12 +110,12 @@ def test_curves_are_shown_down_to_their_lowest_and_not_up_to_the_end_of_the_rise
         Settings(),
         TWO_ATOMS,
         Settings(psi_n=0.5, psi_p=40.3, t=0.01, kind="of a data set"),
-        Settings(alpha=0.5, copies=128),
+        Settings(alpha=0.5, copies=128, noise=0.25),
     ],
 )
 def test_widgets_say_the_settings_they_were_given(settings):
     said = Controls(settings, lambda: None).settings
-    for name in ("psi_n", "psi_p", "tau", "t", "copies", "ratio", "alpha"):
+    for name in ("psi_n", "psi_p", "tau", "t", "copies", "noise", "ratio", "alpha"):
         assert np.isclose(getattr(said, name), getattr(settings, name), rtol=1e-12), name
     assert (said.kind, said.activation, said.data) == (settings.kind, settings.activation, settings.data)
 
