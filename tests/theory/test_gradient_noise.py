@@ -213,6 +213,15 @@ def test_sgd_adds_what_the_closed_form_says(momentum):
     assert twice.train - flow.train > 0.3
 
 
+@pytest.mark.slow
+def test_distance_to_sgd_falls_like_one_over_the_dimension():
+    """At batches of 8, so that steps shrink too: fitted exponents -1.16 and -1.13."""
+    d = np.array([16, 32, 64])
+    found = [distance(size, 8, 4.0, 20.0, seeds=seeds) for size, seeds in zip(d, (60, 40, 20), strict=True)]
+    assert np.polyfit(np.log(d), np.log(found), 1)[0] == pytest.approx([-1, -1], abs=0.35)
+
+
+@pytest.mark.slow
 def test_distance_to_sgd_falls_in_proportion_to_the_step():
     """At one dimension, from batches of 4 to 16, with what no step takes away, of order 1/d, taken off."""
     near, middle, far = (distance(32, batch, 2.0, 20.0, seeds=24)[0] for batch in (4, 8, 16))
