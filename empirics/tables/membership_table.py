@@ -34,10 +34,9 @@ def membership_table(found: MembershipTimes, level: float) -> str:
         [
             *lines,
             "AUC: the probability that a training image has a lower loss than a held-out one, with its 95 % interval;",
-            f"0.5 tells nothing (losses at t = {found.runs[0][0].t:g}). TPR: share of the training images recognized at "
-            f"{FALSE_POSITIVES:.0%} false positives. tau_privacy:",
-            f"the AUC's interval lies above {level:g}. >: not yet.",
-            f"tau_privacy ~ {law}",
+            f"0.5 tells nothing (losses at t = {found.runs[0][0].t:g}). TPR: share of the training images",
+            f"recognized at {FALSE_POSITIVES:.0%} false positives. tau_privacy: the AUC's interval is above {level:g}.",
+            f"> : not yet. tau_privacy ~ {law}",
         ]
     )
 
