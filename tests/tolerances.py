@@ -5,6 +5,8 @@
 REFERENCE_CURVES = 1e-7
 # The closed form against thirty digits.
 CLOSED_FORM = 1e-10
+# What rounding leaves of a train loss, whose weights are as large as the squares of the nodes'.
+ROUNDING = 1e-11
 # Quadrature constants against mpmath or closed forms.
 CONSTANTS = 1e-11
 # The published table of times is printed with four digits.

@@ -7,6 +7,7 @@ import importlib
 
 _HOME = {
     "RandomFeatures": "model",
+    "learning_curves_of": "batch",
     "Spectrum": "spectra",
     "phase_diagram": "phases",
     "cost": "simulation_cost",

@@ -1,6 +1,6 @@
 """tau_gen, tau_mem and tau_gap of the closed form: a sweep in log(tau), then every event by exact evaluation.
 
-The definitions are those of genmem.theory.timescales. The contour gives the derivative of a loss by log(tau) with the
+The definitions are those of genmem.theory.timescales. The nodes give the derivative of a loss by log(tau) with the
 loss, so the sweep knows where the curve turns: a minimum is the root of the derivative (from values alone its position
 would be known to the square root of their error), and between two points where it does not turn it crosses a level at
 most once. The sweep's ratio is sqrt(2), so the nodes that give the test loss at tau give the train loss at tau / 2, and
@@ -19,16 +19,15 @@ from genmem.theory.gradient_noise import TRAIN as TRAIN_TRACE
 from genmem.theory.gradient_noise import added, limit_traces
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
-from genmem.theory.resolvent import follow, inverse_of, state_size
+from genmem.theory.nodes import Nodes
+from genmem.theory.resolvent import Equations, follow, inverse_of, state_size
 
 STEP = 0.5 * np.log(2.0)
 LONGEST = 480
 # The sweep ends when the losses are this close, in units of F, to their limits, on the same side of every level.
 SETTLED = 1e-3
-# The contour's error, with a margin, relative to losses above one: a dip below the limit that is no deeper is not seen.
+# The nodes' error, with a margin, relative to losses above one: a dip below the limit that is no deeper is not seen.
 CONTOUR = 1e-10
-# Pairs of nodes left out of the double sums: where a curve is flat, its turning point feels an error of 1e-12.
-NEGLIGIBLE = 1e-14
 # A test loss that, at the interpolation threshold, is on its way to infinity.
 MUCH = 1e3
 # How often the sweep may begin earlier, by this factor in tau.
@@ -44,31 +43,28 @@ SOLVED, LOST, UNSETTLED = 0, 1, 2
 
 
 class Flow(NamedTuple):
-    """What is solved: the contour, the ridge and the gradient noise, and the coefficients of the equations.
+    """What is solved: the nodes, the ridge and the gradient noise, and the coefficients of the equations.
 
-    directions, weights: of genmem.theory.dynamics.talbot. noise: of `describe` there. lam, w, kinds, static, psi_p: of
-    genmem.theory.resolvent.Equations. strength: Delta kappa of genmem.theory.gradient_noise.
+    rule: the nodes. strength: Delta kappa of genmem.theory.gradient_noise.
     """
 
-    directions: np.ndarray
-    weights: np.ndarray
+    rule: Nodes
     ridge: float
     strength: float
-    noise: np.ndarray
-    lam: np.ndarray
-    w: np.ndarray
-    kinds: np.ndarray
-    static: np.ndarray
-    psi_p: float
+    eq: Equations
 
 
 class Workspace(NamedTuple):
-    """What the evaluation of one point overwrites: the nodes' states, their rows, the vectors 1/D, and the T1."""
+    """What the evaluation of one point overwrites: the nodes' states, their rows, the vectors 1/D, and the T1.
+
+    squares: an empty place for the derivatives of T1, which are not needed.
+    """
 
     x: np.ndarray
     rows: np.ndarray
     inverses: np.ndarray
     t1: np.ndarray
+    squares: np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -79,29 +75,28 @@ def losses(s_from, s, x_from, work, wanted, flow):
     (if `wanted`), the penalised L_train - 1 of half the time, sum_j q_j T1 / (z_j + ridge), which the penalty needs,
     both with their derivatives, and the worst Newton step.
     """
-    directions, weights, ridge, _, noise, lam, w, kinds, static, psi_p = flow
+    rule, ridge, _, eq = flow
+    directions, weights, slopes = rule.directions, rule.weights, rule.slopes
     worst = half = half_slope = inverse = inverse_slope = first = first_slope = 0.0
     for j in range(directions.size):
         for i in range(work.x.shape[1]):
             work.x[j, i] = x_from[j, i]
-        step = follow(directions[j], -ridge, s_from, s, work.x[j], lam, w, kinds, static, psi_p)
+        step = follow(directions[j], -ridge, s_from, s, work.x[j], eq)
         worst = max(worst, step)
-        describe(work.x[j], 1.0, noise, lam, w, kinds, static, work.rows[j], work.inverses[j])
-        label = weights[j] * work.rows[j, LABEL]
+        describe(work.x[j], 1.0, eq, work.rows[j], work.inverses[j])
+        label = work.rows[j, LABEL]
         work.t1[j] = 1.0 - work.rows[j, THETA] * (1.0 - work.rows[j, LABEL])
-        t1 = weights[j] * work.t1[j]
+        t1 = work.t1[j]
         divided = t1 * inverse_of(directions[j] * s)
-        first += 2.0 * label.real
-        first_slope -= 2.0 * (directions[j] * label).real
-        half += 2.0 * t1.real
-        half_slope -= 2.0 * (directions[j] * t1).real
-        inverse += 2.0 * divided.real
-        inverse_slope -= 2.0 * (directions[j] * divided).real
+        first += 2.0 * (weights[j] * label).real
+        first_slope += 2.0 * (slopes[j] * label).real
+        half += 2.0 * (weights[j] * t1).real
+        half_slope += 2.0 * (slopes[j] * t1).real
+        inverse += 2.0 * (weights[j] * divided).real
+        inverse_slope += 2.0 * (slopes[j] * divided).real
     second = second_slope = 0.0
     if wanted:
-        second, second_slope, _ = double_sums(
-            work.rows, work.inverses, directions, weights, noise, lam, w, kinds, psi_p, False, NEGLIGIBLE
-        )
+        second, second_slope, _ = double_sums(work.rows, work.inverses, rule, eq, False, work.squares)
     test, slope = 2.0 * first + second, 2.0 * first_slope + second_slope
     return test, slope, half, half_slope, inverse, inverse_slope, worst
 
@@ -133,11 +128,10 @@ def set_train(half, half_slope, inverse, inverse_slope, twice, twice_slope, ridg
 @njit(cache=True, nogil=True, error_model="numpy")
 def add_noise(s, earlier, work, flow, out):
     """Add what the gradient noise adds to a sweep's point, from the nodes at twice its time and their T1 at its own."""
-    directions, weights, ridge, strength, noise, lam, w, kinds, static, psi_p = flow
+    rule, ridge, strength, eq = flow
     test, test_slope, train, train_slope = added(
-        directions, weights, s, ridge, strength, work.x, work.rows, work.inverses, work.t1, earlier,
-        noise, lam, w, kinds, static, psi_p,
-    )  # fmt: skip
+        rule, s, ridge, strength, work.x, work.rows, work.inverses, work.t1, earlier, eq
+    )
     out[TEST] += test
     out[TEST_SLOPE] += test_slope
     out[TRAIN] += train
@@ -272,11 +266,11 @@ def sweep(start, falls, bound, limit, limit_train, floor, fractions, flow, xs, w
 
     falls: False where it is known that the test loss falls, if ever, at first; then a rise ends the sweep.
     """
-    directions, _, ridge, strength, _, lam, w, kinds, static, psi_p = flow
+    directions, ridge, strength, eq = flow.rule.directions, flow.ridge, flow.strength, flow.eq
     sums, t1 = np.empty((LONGEST, 4)), np.empty((LONGEST, directions.size), np.complex128)
     # With gradient noise a test loss needs the nodes of twice its time, as the train loss does.
     lag = 2 if strength > 0.0 else 0
-    if not np.isfinite(begin(directions, -ridge, np.exp(-start), bound, xs[0], lam, w, kinds, static, psi_p)):
+    if not np.isfinite(begin(directions, -ridge, np.exp(-start), bound, xs[0], eq)):
         return 0, LOST
     best = 0
     for k in range(LONGEST):
@@ -309,23 +303,24 @@ def closed_form_times(bound, floor, fractions, c, flow, out):
 
     floor: a test loss minus one for `gen`, or nan for the minimum. fractions: (gen, mem, gap).
     """
-    directions, _, ridge, strength, noise, lam, w, kinds, static, psi_p = flow
-    nodes, size = directions.size, state_size(kinds)
+    _, ridge, strength, eq = flow
+    nodes, size = flow.rule.directions.size, state_size(eq.kinds)
     xs = np.empty((LONGEST, nodes, size), np.complex128)
     work = Workspace(
         np.empty((nodes, size), np.complex128),
         np.zeros((nodes, COLUMNS), np.complex128),
-        np.empty((nodes, lam.size), np.complex128),
+        np.empty((nodes, eq.eigenvalues.size), np.complex128),
         np.empty(nodes, np.complex128),
+        np.empty(0, np.complex128),
     )
     points, bottom = np.full((LONGEST, 5), np.nan), np.empty(5)
-    sums, square, status = infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, np.empty(lam.size))
+    sums, square, status = infinite_time(ridge, bound, eq, np.empty(0), np.empty(0))
     if status == LIMIT_LOST:
         return LOST
     limit, limit_train = 2.0 * sums[0] + sums[1], sums[3] - ridge * square
     if strength > 0.0:
         kernel = np.empty(5, np.complex128)
-        if not limit_traces(ridge, bound, noise, lam, w, kinds, static, psi_p, kernel):
+        if not limit_traces(ridge, bound, eq, kernel):
             return LOST
         drive = strength * (1.0 + limit_train) / (1.0 - strength * kernel[TRAIN_TRACE].real)
         limit += drive * kernel[TEST_TRACE].real

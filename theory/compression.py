@@ -14,7 +14,8 @@ from scipy.linalg import eigh_tridiagonal
 
 from genmem.shared.errors import SolverError
 from genmem.theory.activations import gaussian_constants
-from genmem.theory.dynamics import march, talbot
+from genmem.theory.dynamics import march
+from genmem.theory.nodes import nodes
 from genmem.theory.resolvent import equations
 
 # (psi_n, psi_p, t) of the reference models: narrow and wide, few and many data, high and low noise.
@@ -60,22 +61,7 @@ def reference_losses(atoms: Atoms, psi_n: float, psi_p: float, t: float) -> np.n
     c = gaussian_constants("tanh", t, float(atoms.weights @ atoms.eigenvalues))
     e = equations(c, atoms, psi_n, psi_p, np.inf)
     times = np.geomspace(1e-2, 1e4, 25)
-    noise = np.array([c.b2, c.signal * c.a**2, c.v2, c.s2])
-    sums, worst = march(
-        1 / times,
-        np.ones(times.size, dtype=bool),
-        False,
-        *talbot(22),
-        -0.0,
-        e.norm_bound,
-        noise,
-        e.eigenvalues,
-        e.weights,
-        e.kinds,
-        e.static,
-        e.psi_p,
-        np.zeros((times.size, atoms.weights.size)),
-    )
+    sums, worst = march(1 / times, False, nodes(), -0.0, e.norm_bound, e, -np.ones(atoms.weights.size), 1.0)
     if not np.isfinite(worst):
         raise SolverError("the spectrum could not be compressed: a reference network's equations were not solved")
     return 1 + 2 * sums[0] + sums[1]

@@ -80,6 +80,7 @@ def feature_spectrum(model: RandomFeatures, lambdas=None) -> FeatureSpectrum:
     >>> [atom.weight for atom in result.atoms], [round(bulk.mass, 9) for bulk in result.bulks]
     ([0.375], [0.5, 0.125])
     """
+    model.require_finite_width("the spectrum of U, whose eigenvalues grow with it")
     equations, c = model.equations, model.constants
     if not (c.mu1 and c.v2 and c.s2):
         raise InputError(
@@ -126,6 +127,7 @@ def stieltjes(model: RandomFeatures, z) -> np.ndarray:
     >>> print(stieltjes(RandomFeatures(psi_n=4, psi_p=8, t=0.1), [-1.0, 1 + 1j]).round(6))
     [ 0.890695+0.j       -0.396836+0.498538j]
     """
+    model.require_finite_width("the resolvent of U, whose eigenvalues grow with it")
     z = np.array(z, dtype=complex)
     if not np.all(np.isfinite(z)):
         raise InputError("z must be finite, but an infinite or undefined value was given")

@@ -22,13 +22,16 @@ import numpy as np
 from genmem.shared.errors import InputError, SolverError, finite, numbers, positive
 from genmem.theory.compiled import njit
 from genmem.theory.density import feature_spectrum
-from genmem.theory.dynamics import COLUMNS, LABEL, begin, describe, population, talbot
+from genmem.theory.dynamics import COLUMNS, LABEL, begin, describe, population
 from genmem.theory.gradient_noise import T1, TEST, TRAIN, traces
-from genmem.theory.model import CURVE_NODES, RandomFeatures
+from genmem.theory.model import RandomFeatures
+from genmem.theory.nodes import talbot
 from genmem.theory.resolvent import state_size
 
 # Modes that no Talbot contour encloses may be left out once they have decayed to this.
 FORGOTTEN = 1e-12
+# Talbot's nodes: the contour's error falls by a factor ten per node pair.
+CURVE_NODES = 22
 # From this step on the contour's nodes e^{S/k} stay away from the negative axis.
 FIRST_TALBOT = 16
 # On the circle, its points per step and the radius to their power: what aliases is the inverse of this.
@@ -117,7 +120,7 @@ class _Iteration:
         model = self.model
         out = np.empty((z.size, 5), complex)
         rows, inverses = np.zeros((z.size, COLUMNS), complex), np.empty((z.size, model.spectrum.weights.size), complex)
-        if not np.isfinite(_solve(z, model.equations.norm_bound, model._noise, *model._arrays, rows, inverses, out)):
+        if not np.isfinite(_solve(z, model.equations.norm_bound, model.equations, rows, inverses, out)):
             raise SolverError(f"the resolvent of {model} could not be solved")
         return out, rows, inverses
 
@@ -157,26 +160,27 @@ class _Iteration:
         noisy = (mean + train) / (1 - loop)
         model = self.model
         first = 2 * np.sum((response * rows[:, LABEL, None]).real, axis=0)
-        second = _pairs(rows, inverses, response, model._noise, *model._arrays)
+        second = _pairs(rows, inverses, response, model.equations)
         on_train = 2 * np.sum((power * (train + loop * noisy)[:, None]).real, axis=0)
         on_test = 2 * np.sum((power * (onto_test * noisy)[:, None]).real, axis=0)
         return np.array([on_train, 2 * first + second + on_test])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _solve(z, bound, noise, lam, w, kinds, static, psi_p, rows, inverses, out):
+def _solve(z, bound, eq, rows, inverses, out):
     """Fill rows, inverses and traces (nodes, 5) at z, each solved from scratch; returns the worst Newton step."""
-    x = np.empty((z.size, state_size(kinds)), np.complex128)
-    worst = begin(z, 0.0, 1.0, bound, x, lam, w, kinds, static, psi_p)
+    x = np.empty((z.size, state_size(eq.kinds)), np.complex128)
+    worst = begin(z, 0.0, 1.0, bound, x, eq)
     for j in range(z.size):
-        describe(x[j], 1.0, noise, lam, w, kinds, static, rows[j], inverses[j])
-        traces(x[j], 1.0, noise, lam, w, kinds, static, psi_p, rows[j], inverses[j], out[j])
+        describe(x[j], 1.0, eq, rows[j], inverses[j])
+        traces(x[j], 1.0, eq, rows[j], inverses[j], out[j])
     return worst
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def _pairs(rows, inverses, weights, noise, lam, w, kinds, static, psi_p):
+def _pairs(rows, inverses, weights, eq):
     """sum_ij q_i q_j Q[U_test](z_i, z_j) over all nodes and their conjugates, for each column of weights (nodes, K)."""
+    lam, w, kinds, share, noise = eq.eigenvalues, eq.weights, eq.kinds, eq.share, eq.noise
     total = np.zeros(weights.shape[1])
     for i in range(rows.shape[0]):
         for j in range(i, rows.shape[0]):
@@ -190,7 +194,7 @@ def _pairs(rows, inverses, weights, noise, lam, w, kinds, static, psi_p):
                     s0 += term
                     s1 += lam[k] * term
                     s2 += lam[k] * lam[k] * term
-                q = twice * population(rows[i], row, s0, s1, s2, noise, kinds, psi_p)
+                q = twice * population(rows[i], row, s0, s1, s2, noise, kinds, share)
                 for k in range(total.size):
                     weight = weights[j, k].conjugate() if conjugate else weights[j, k]
                     total[k] += (q * weights[i, k] * weight).real

@@ -65,7 +65,7 @@ def simulate(
     (inf allowed), in steps x learning rate / d^2. model.copies: a whole number of noises drawn once for each point, or
     inf. The eigenvalues of Sigma are those of model.spectrum, each as often as its weight says. The closed form is the
     limit d -> inf; terms of order 1/d are a few per cent at d = 120, and several times larger for activations that grow
-    fast, as h + 0.2 h^3 (docs/theory.md, section 13).
+    fast, as h + 0.2 h^3 (docs/theory.md, section 15).
 
     data: (n, d) training points of one's own in place of Gaussian ones, used as they are (the closed form assumes mean
     zero); then d and n are theirs, and the test loss averages over the points held_out (N, d), their noise integrated.

@@ -20,19 +20,20 @@ import numpy as np
 from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, ETA, LABEL, M0, M1, THETA, begin, describe
 from genmem.theory.limits import solve_limit
-from genmem.theory.resolvent import follow, inverse_of, state_size
+from genmem.theory.resolvent import Equations, follow, inverse_of, state_size
 
 # What is known at a node: T1 = (1/d) Tr V' R V, and (1/p) Tr B R for B = U, U^2, U_test U and U_emp U.
 T1, POWER, TRAIN, TEST, EMPIRICAL = range(5)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
-def traces(x, unit, noise, lam, w, kinds, static, psi_p, row, inverse, out):
+def traces(x, unit, eq, row, inverse, out):
     """Fill out (5,) from the solution x and its row and inverse (genmem.theory.dynamics.describe); unit, noise: there.
 
     U R = 1 + z R would cancel at large |z|; with X = (1/p) Tr U R / g from the equations themselves nothing does.
     """
-    g = x[0] * (1.0 / psi_p)
+    lam, w, kinds, static, noise = eq.eigenvalues, eq.weights, eq.kinds, eq.static, eq.noise
+    g = x[0] * eq.share
     # The isotropic part of X, and of (1/p) Tr U less that part.
     iso, lost, all0, all1, lost0, lost1 = static[2] + 0j, 0j, static[0] + 0j, static[1] + 0j, 0j, 0j
     for a in range(kinds.shape[0]):
@@ -68,29 +69,31 @@ def traces(x, unit, noise, lam, w, kinds, static, psi_p, row, inverse, out):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sweep(scales, directions, shift, bound, noise, lam, w, kinds, static, psi_p, out):
+def sweep(scales, directions, shift, bound, eq, out):
     """Fill out (5, E, nodes) with the traces at the nodes z = shift + direction * scale, for E falling scales.
 
     Returns the worst Newton step, inf if the branch was lost.
     """
+    lam, kinds = eq.eigenvalues, eq.kinds
     x = np.empty((directions.size, state_size(kinds)), np.complex128)
     row, inverse = np.zeros(COLUMNS, np.complex128), np.empty(lam.size, np.complex128)
-    worst = begin(directions, shift, scales[0], bound, x, lam, w, kinds, static, psi_p)
+    worst = begin(directions, shift, scales[0], bound, x, eq)
     for e in range(scales.size):
         for j in range(directions.size):
             if e > 0:
-                step = follow(directions[j], shift, scales[e - 1], scales[e], x[j], lam, w, kinds, static, psi_p)
+                step = follow(directions[j], shift, scales[e - 1], scales[e], x[j], eq)
                 worst = max(worst, step)
-            describe(x[j], 1.0, noise, lam, w, kinds, static, row, inverse)
-            traces(x[j], 1.0, noise, lam, w, kinds, static, psi_p, row, inverse, out[:, e, j])
+            describe(x[j], 1.0, eq, row, inverse)
+            traces(x[j], 1.0, eq, row, inverse, out[:, e, j])
         if not np.isfinite(worst):
             break
     return worst
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def limit_traces(ridge, bound, noise, lam, w, kinds, static, psi_p, out):
+def limit_traces(ridge, bound, eq, out):
     """Fill out (5,) with the traces as z -> (-ridge)-; False if no solution was found."""
+    lam, kinds, static, psi_p = eq.eigenvalues, eq.kinds, eq.static, eq.psi_p
     x = np.empty(state_size(kinds), np.complex128)
     samples = isotropic = 0.0
     for a in range(kinds.shape[0]):
@@ -98,51 +101,52 @@ def limit_traces(ridge, bound, noise, lam, w, kinds, static, psi_p, out):
         isotropic += kinds[a, 2]
     if static[3] > 0.0:
         samples = np.inf
-    if isotropic + static[2] == 0.0 and ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0:
+    if isotropic + static[2] == 0.0 and ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0 and eq.share > 0.0:
         # Linear features wider than d: see genmem.theory.limits.
-        psi_p = max(psi_p, 2.0)
-    unit = solve_limit(x, ridge, bound, samples, lam, w, kinds, static, psi_p)
+        eq = Equations(eq.eigenvalues, eq.weights, kinds, static, max(psi_p, 2.0), min(eq.share, 0.5), eq.noise)
+    unit = solve_limit(x, ridge, bound, samples, eq)
     if np.isnan(unit):
         return False
     row, inverse = np.zeros(COLUMNS, np.complex128), np.empty(lam.size, np.complex128)
-    describe(x, unit, noise, lam, w, kinds, static, row, inverse)
-    traces(x, unit, noise, lam, w, kinds, static, psi_p, row, inverse, out)
+    describe(x, unit, eq, row, inverse)
+    traces(x, unit, eq, row, inverse, out)
     return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def added(directions, weights, s, ridge, strength, x, rows, inverses, t1, earlier, noise, lam, w, kinds, static, psi_p):
+def added(rule, s, ridge, strength, x, rows, inverses, t1, earlier, eq):
     """What the gradient noise adds at half the time of the scale s, whose nodes are x, rows, inverses and t1.
 
     earlier: T1 at twice the scale. Returns (test, slope, train, slope), the slopes by log(tau).
     """
+    directions, weights, slopes = rule.directions, rule.weights, rule.slopes
     test = test_slope = train = train_slope = 0.0
     trace = np.empty(5, np.complex128)
     for j in range(directions.size):
-        traces(x[j], 1.0, noise, lam, w, kinds, static, psi_p, rows[j], inverses[j], trace)
+        traces(x[j], 1.0, eq, rows[j], inverses[j], trace)
         drive = 1.0 - t1[j] - ridge * (earlier[j] - t1[j]) * inverse_of(directions[j] * s)
-        drive *= -2.0 * strength * weights[j] * inverse_of(1.0 - strength * trace[TRAIN])
+        drive *= -2.0 * strength * inverse_of(1.0 - strength * trace[TRAIN])
         on_test, on_train = drive * trace[TEST], drive * trace[TRAIN]
-        test += on_test.real
-        test_slope -= (directions[j] * on_test).real
-        train += on_train.real
-        train_slope -= (directions[j] * on_train).real
+        test += (weights[j] * on_test).real
+        test_slope += (slopes[j] * on_test).real
+        train += (weights[j] * on_train).real
+        train_slope += (slopes[j] * on_train).real
     return test, test_slope, train, train_slope
 
 
-def excess(tau, strength, ridge, rate, contour, bound, noise, arrays) -> tuple[np.ndarray, float]:
+def excess(tau, strength, ridge, rate, rule, bound, eq) -> tuple[np.ndarray, float]:
     """What the gradient noise adds to (test, train, penalised, empirical) at finite times tau > 0 (K,): (4, K).
 
-    strength: Delta kappa. rate: c. contour: (directions, weights) of genmem.theory.dynamics.talbot. bound, noise,
-    arrays: as `march` there takes them. Returns the residual too, inf if the equations could not be followed.
+    strength: Delta kappa. rate: c. rule: of genmem.theory.nodes. bound, eq: as `march` in genmem.theory.dynamics takes
+    them. Returns the residual too, inf if the equations could not be followed.
     """
-    directions, weights = contour
+    directions, weights = rule.directions, rule.weights
     # With a ridge the loss without the penalty needs the nodes of tau itself too.
     times = np.concatenate([2 * tau, tau]) if ridge else 2 * tau
     events, place = np.unique(times, return_inverse=True)
     scales = 1 / (rate * events)
     out = np.empty((5, events.size, directions.size), complex)
-    worst = sweep(scales, directions, -ridge, bound, noise, *arrays, out)
+    worst = sweep(scales, directions, -ridge, bound, eq, out)
     if not np.isfinite(worst):
         return np.full((4, tau.size), np.nan), worst
     doubled = place[: tau.size]

@@ -14,8 +14,8 @@ with it the mean score; the test loss is infinite.
 import numpy as np
 
 from genmem.theory.compiled import njit
-from genmem.theory.dynamics import COLUMNS, LABEL, THETA, describe, population, sandwich, training_points
-from genmem.theory.resolvent import CONVERGED, follow, newton, start, state_size
+from genmem.theory.dynamics import COLUMNS, LABEL, M0, M1, THETA, describe, population, sandwich, training_points
+from genmem.theory.resolvent import CONVERGED, Equations, follow, inverse_of, newton, start, state_size
 
 # Relative to the spectrum's scale: from here a few Newton steps reach the limit; where they do not, from the next.
 NEAR_ZERO = (1e-9, 1e-18, 1e-30)
@@ -77,12 +77,13 @@ def ratios(r, excess, lam, w, kinds):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def at_zero(x, samples, lam, w, kinds, psi_p):
+def at_zero(x, samples, eq):
     """Turn x, a solution near z = 0 at finitely many copies without ridge, into the limit's; returns unit, or nan."""
+    lam, w, kinds, psi_p = eq.eigenvalues, eq.weights, eq.kinds, eq.psi_p
     r = np.empty(kinds.shape[0])
     for a in range(r.size):
         r[a] = x[0].real / (1.0 + x[a + 1].real)
-    excess = samples - psi_p
+    excess = samples - psi_p if eq.share > 0.0 else -psi_p
     if abs(excess) <= ROUNDING * psi_p:
         excess = 0.0
     if not ratios(r, max(excess, 0.0), lam, w, kinds):
@@ -98,33 +99,36 @@ def at_zero(x, samples, lam, w, kinds, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def solve_limit(x, ridge, bound, samples, lam, w, kinds, static, psi_p):
+def solve_limit(x, ridge, bound, samples, eq):
     """Fill the state x with the limit z -> (-ridge)-; returns unit (see genmem.theory.resolvent), nan if lost."""
+    kinds, static, psi_p = eq.kinds, eq.static, eq.psi_p
     bare = ridge == 0.0 and static[3] == 0.0
     isotropic = static[2]
     for a in range(kinds.shape[0]):
         isotropic += kinds[a, 2]
     # Features without an isotropic part have rank d at most: beyond, only G grows, and its limit is taken far down.
     flat = ridge == 0.0 and isotropic == 0.0 and min(samples, psi_p) >= 1.0
+    # At infinite width and infinitely many copies D alone grows with G, and the limit is taken far down as well.
+    flat = flat or (eq.share == 0.0 and static[3] > 0.0)
     far = 20.0 * (bound + ridge)
-    start(complex(-ridge - far), x, lam, w, kinds, psi_p)
-    step, _ = newton(complex(-ridge - far), x, lam, w, kinds, static, psi_p, 1.0)
+    start(complex(-ridge - far), x, eq)
+    step, _ = newton(complex(-ridge - far), x, eq, 1.0)
     if not step < CONVERGED:
         return np.nan
     for depth in NEAR_ZERO:
         near = depth * bound
-        if not follow(complex(-1.0), -ridge, far, near, x, lam, w, kinds, static, psi_p) < CONVERGED:
+        if not follow(complex(-1.0), -ridge, far, near, x, eq) < CONVERGED:
             return np.nan
         far = near
         if flat:
             continue
         trial = x.copy()
         if bare:
-            unit = at_zero(trial, samples, lam, w, kinds, psi_p)
+            unit = at_zero(trial, samples, eq)
             good = not np.isnan(unit)
         else:
             unit = 1.0
-            step, _ = newton(complex(-ridge), trial, lam, w, kinds, static, psi_p, unit)
+            step, _ = newton(complex(-ridge), trial, eq, unit)
             good = step < CONVERGED and trial[0].real > 0.0
         if good:
             x[:] = trial
@@ -134,14 +138,16 @@ def solve_limit(x, ridge, bound, samples, lam, w, kinds, static, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
+def infinite_time(ridge, bound, eq, at, modes):
     """Return (sums, square, status) at tau = infinity.
 
     sums (4,): F1, F2, F2 on the training points (finite m), and L_train - 1, penalty included. square: the trace
-    (1/d) Tr V' R^2 V, from which the penalty follows. modes (k,): filled with -theta G / D_k. status: REACHED; DIVERGES
-    at the interpolation threshold n m = p (for linear features min(p, d)) without ridge (infinite test loss, F2); LOST
-    if no solution was found. Near the threshold F2 is known to 1e-16 / |nm/p - 1| relative, as nm/p - 1 itself is.
+    (1/d) Tr V' R^2 V, from which the penalty follows. modes (K,): filled with -theta G / D at the eigenvalues at
+    (K,). status: REACHED; DIVERGES at the interpolation threshold n m = p (for linear features min(p, d)) without
+    ridge (infinite test loss, F2); LOST if no solution was found. Near the threshold F2 is known to 1e-16 / |nm/p -
+    1| relative, as nm/p - 1 itself is.
     """
+    lam, w, kinds, static, psi_p, share, noise = eq
     x = np.empty(state_size(kinds), np.complex128)
     sums = np.zeros(4)
     samples = 0.0
@@ -152,35 +158,39 @@ def infinite_time(ridge, bound, noise, lam, w, kinds, static, psi_p, modes):
     isotropic = static[2]
     for a in range(kinds.shape[0]):
         isotropic += kinds[a, 2]
-    rank = psi_p
+    rank = psi_p if share > 0.0 else np.inf
     if isotropic == 0.0:
         # Linear features span d dimensions only. Where samples do too, what is fitted is the least squares of n points
         # in d dimensions for any such width; next to p = d itself the equations would cancel.
-        rank = min(psi_p, 1.0)
-        if ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0:
+        rank = min(rank, 1.0)
+        if ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0 and share > 0.0:
             psi_p = max(psi_p, 2.0)
-    unit = solve_limit(x, ridge, bound, samples, lam, w, kinds, static, psi_p)
+            eq = Equations(lam, w, kinds, static, psi_p, 1.0 / psi_p, noise)
+            share = eq.share
+    unit = solve_limit(x, ridge, bound, samples, eq)
     if np.isnan(unit):
         return sums, 0.0, LOST
     row = np.zeros(COLUMNS, np.complex128)
     inverse = np.empty(lam.size, np.complex128)
-    describe(x, unit, noise, lam, w, kinds, static, row, inverse)
+    describe(x, unit, eq, row, inverse)
     s0 = s1 = s2 = 0j
     for k in range(lam.size):
         pp = w[k] * inverse[k] * inverse[k]
         s0 += pp
         s1 += lam[k] * pp
         s2 += lam[k] * lam[k] * pp
-        modes[k] = -(row[THETA] * x[0] * inverse[k]).real
+    for k in range(at.size):
+        d = inverse_of(1.0 + x[0] * (row[M0] + row[M1] * at[k]))
+        modes[k] = -(row[THETA] * x[0] * d).real
     sums[0] = -row[LABEL].real
     # In the null-space limit theta itself vanishes; theta h does not.
     sums[3] = -(1.0 - unit * row[THETA] * (1.0 - row[LABEL])).real
-    if ridge == 0.0 and abs(samples - rank) <= ROUNDING * rank:
+    if ridge == 0.0 and np.isfinite(rank) and abs(samples - rank) <= ROUNDING * rank:
         sums[1], sums[2] = np.inf, np.inf
         return sums, 0.0, DIVERGES
-    sums[1] = population(row, row, s0, s1, s2, noise, kinds, psi_p).real
-    sums[2] = training_points(row, row, s0, s1, s2, noise, kinds, psi_p).real
+    sums[1] = population(row, row, s0, s1, s2, noise, kinds, share).real
+    sums[2] = training_points(row, row, s0, s1, s2, noise, kinds, share).real
     square = 0.0
     if ridge > 0.0:
-        square = sandwich(row, row, s0, s1, s2, 0.0, 0.0, 1.0, noise, kinds, psi_p).real
+        square = sandwich(row, row, s0, s1, s2, 0.0, 0.0, 1.0, noise, kinds, share).real
     return sums, square, REACHED

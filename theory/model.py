@@ -1,26 +1,25 @@
 """A random-features score network, trained by gradient flow, in high dimension: its learning curves and times."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from genmem.shared.errors import InputError, SolverError, finite, known, times
+from genmem.shared.errors import InputError, SolverError, finite, known, numbers, shortened, times
 from genmem.theory import gradient_noise as noise_kernels
 from genmem.theory.activations import GaussianConstants, gaussian_constants, resolve
 from genmem.theory.closed_form_times import LOST, SOLVED, Flow, closed_form_times
-from genmem.theory.dynamics import march, talbot
+from genmem.theory.dynamics import march, mean_score
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.mean_network import MeanGenerated, mean_generated
 from genmem.theory.model_json import as_json, of_json
+from genmem.theory.nodes import FINE, nodes
 from genmem.theory.problem import Problem
 from genmem.theory.resolvent import Equations, equations
 from genmem.theory.tables import Table
 from genmem.theory.timescales import Fractions, Timescales, checked
 
-# Talbot nodes: the contour's error falls by a factor ten per node pair; 22 leave about 1e-11, 20 are enough for times.
-CURVE_NODES, TIME_NODES = 22, 20
 # Training times, in units of the relaxation of the largest rates, between which losses are computed: before, products
 # of resolvents are too small for double precision, after, too large.
 EARLIEST, LATEST = 1e-100, 1e30
@@ -32,29 +31,68 @@ NEGLIGIBLE = 1e-13
 
 @dataclass(frozen=True)
 class LearningCurves(Table):
-    """Losses against training time, each of the shape of `tau`, and the modes of shape tau.shape + (k,).
+    """Losses against training time, each of the shape of `tau`; `empirical` and `modes` are computed when asked for.
 
     tau: training time, steps x learning rate / d^2. train, test: denoising losses per dimension, 1 at tau = 0.
-    penalised: train plus the ridge's penalty, what the flow descends. empirical: the loss on the training points with
-    fresh noise (equal to train at copies = inf). score: E |s - grad log P_t|^2 / d for Gaussian data, the sum of bias
-    (of the mean score over data and networks, squared) and variance. modes: the mean score is sum_k c_k y_k e_k in the
-    eigenbasis of Sigma; its target is -1 / (e^{-2t} lambda_k + Delta). residual: what is left of the largest relative
-    Newton step. error: of the losses (relative, of those above one), from a finer contour at two of the times, and from
-    the error of the activation's constants there.
+    penalised: train plus the ridge's penalty, what the flow descends. score: E |s - grad log P_t|^2 / d for Gaussian
+    data, the sum of bias (of the mean score over data and networks, squared) and variance. residual: what is left of
+    the largest relative Newton step. error: of the losses (relative, of those above one), from more nodes at two of
+    the times, and from the error of the activation's constants there.
     """
 
     further = {"modes": ("mode",)}
+    computed = ("empirical", "modes")
     tau: np.ndarray
     train: np.ndarray
     test: np.ndarray
     score: np.ndarray
     penalised: np.ndarray
-    empirical: np.ndarray
     bias: np.ndarray
     variance: np.ndarray
-    modes: np.ndarray
     residual: float
     error: float
+    _asked: "_Asked" = field(repr=False)
+
+    @cached_property
+    def empirical(self) -> np.ndarray:
+        """The loss on the training points with fresh noise, of the shape of tau (equal to train at copies = inf)."""
+        return self.train if np.isinf(self._asked.model.copies) else self._asked.empirical().reshape(self.tau.shape)
+
+    @cached_property
+    def modes(self) -> np.ndarray:
+        """The mean score's coefficients: sum_k c_k y_k e_k in the eigenbasis of Sigma, shape tau.shape + (k,).
+
+        Their target is -1 / (e^{-2t} lambda_k + Delta). lambda_k: those of the spectrum, or what `modes_at` asked for.
+        """
+        return self._asked.modes().reshape(*self.tau.shape, *self._asked.at.shape)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What learning curves were asked for: of which model, at which times (K,) and which eigenvalues."""
+
+    model: "RandomFeatures"
+    tau: np.ndarray
+    strength: float
+    at: np.ndarray
+
+    def empirical(self) -> np.ndarray:
+        inner, last = self.model._split(self.tau)
+        values = np.zeros(self.tau.size)
+        if inner.any():
+            values[inner] = self.model._march(self.tau[inner], nodes(), self.strength, empirical=True)[0][3]
+        if last.any():
+            values[last] = self.model._limit(self.strength)[3]
+        return 1 + values
+
+    def modes(self) -> np.ndarray:
+        inner, last = self.model._split(self.tau)
+        values, at = np.zeros((self.tau.size, self.at.size)), self.at.ravel()
+        if inner.any():
+            values[inner] = self.model._modes(self.tau[inner], at)
+        if last.any():
+            values[last] = self.model._limit_modes(at)
+        return values
 
 
 @dataclass(frozen=True)
@@ -109,14 +147,23 @@ class RandomFeatures(Problem):
 
     @property
     def rate(self) -> float:
-        """c = 2 Delta / psi_p: U relaxes as exp(-c tau x) on an eigenvalue x."""
-        return 2 * self.constants.delta / self.psi_p
+        """c = 2 Delta / psi_p: U relaxes as exp(-c tau x) on an eigenvalue x (in units of psi_p at infinite width)."""
+        return 2 * self.constants.delta / self.equations.psi_p
 
     @property
     def target_modes(self) -> np.ndarray:
         """The true score's coefficients -1 / (e^{-2t} lambda_k + Delta), shape (k,)."""
+        return self.target_modes_at(self.spectrum.eigenvalues)
+
+    def target_modes_at(self, eigenvalues) -> np.ndarray:
+        """The true score's coefficients -1 / (e^{-2t} lambda + Delta) at any eigenvalues."""
         c = self.constants
-        return -1 / (c.signal * self.spectrum.eigenvalues + c.delta)
+        return -1 / (c.signal * np.asarray(eigenvalues, dtype=float) + c.delta)
+
+    def require_finite_width(self, what: str) -> None:
+        """Raise InputError at infinite width, which `what` does not have."""
+        if np.isinf(self.psi_p):
+            raise InputError(f"psi_p must be finite for {what}, but inf was given")
 
     @property
     def score_power(self) -> float:
@@ -128,50 +175,68 @@ class RandomFeatures(Problem):
         """The test loss of the true score, the least any network can reach; it depends on neither psi_n nor psi_p."""
         return 1 - self.constants.delta * self.score_power
 
-    def learning_curves(self, tau, gradient_noise: float = 0.0) -> LearningCurves:
+    def learning_curves(self, tau, gradient_noise: float = 0.0, modes_at=None) -> LearningCurves:
         """Losses at training times tau >= 0 (scalar or array, any order; 0 and inf are exact limits).
 
-        gradient_noise: kappa = learning rate / (batch size x d), divided by 1 - beta for momentum beta, of SGD in small
-        steps with batches drawn afresh; 0 is the gradient flow (genmem.theory.gradient_noise). Modes and bias are the
-        flow's. From c tau x_max = 1e30 on, x_max the largest eigenvalue of U, the losses are those at inf; where they
-        still change there (at n m = p without ridge) that is refused.
+        gradient_noise: kappa = learning rate / (batch size x d), divided by 1 - beta for momentum beta, of SGD in
+        small steps with batches drawn afresh; 0 is the gradient flow (genmem.theory.gradient_noise). Modes and bias
+        are the flow's. modes_at: eigenvalues lambda >= 0 at which `.modes` is wanted, in place of the spectrum's
+        own: those of directions whose weight is zero, such as a difference of means or an outlier. From c tau x_max
+        = 1e30 on, x_max the largest eigenvalue of U, the losses are those at inf; where they still change there (at
+        n m = p without ridge) that is refused.
         Raises InputError for a negative or undefined tau and for gradient noise at which SGD diverges
         (`critical_gradient_noise`), SolverError if the equations could not be solved.
         """
         tau, strength = times("tau", tau), self._strength(gradient_noise)
+        at = self.spectrum.eigenvalues if modes_at is None else np.atleast_1d(numbers("modes_at", modes_at))
+        if not (at.ndim == 1 and np.all(at >= 0) and np.all(np.isfinite(at))):
+            raise InputError(
+                f"modes_at must be a list of finite eigenvalues, zero or positive, but {shortened(modes_at)} was given"
+            )
         flat = tau.ravel()
-        # In units of the relaxation of U + ridge; before the first of them nothing has moved, to the last digit.
-        age = flat * (self.rate * (self.equations.norm_bound + self.ridge))
-        # A ridge stops the flow: once e^{-c tau ridge} is below rounding, the loss is its limit to the last digit.
-        stopped = 40 / (self.rate * self.ridge) if self.ridge else np.inf
-        far = (age > LATEST) & (flat <= stopped) & np.isfinite(flat)
+        inner, last = self._split(flat)
+        far = last & np.isfinite(flat) & ~(flat > self._stopped)
         if far.any():
             self._require_limit(flat[far], strength)
-        last = np.isinf(flat) | (flat > stopped) | far
-        inner = (age > EARLIEST) & ~last
-        # Rows: test, train, penalised, empirical, all less one; then the modes.
-        values = np.zeros((4 + self.spectrum.weights.size, flat.size))
+        # Rows: test, train and penalised, all less one; then the empirical loss, which is not computed here, and bias.
+        values = np.zeros((5, flat.size))
+        values[4] = self.score_power
         residual = error = 0.0
         if inner.any():
-            values[:, inner], residual = self._march(flat[inner], CURVE_NODES, strength)
+            values[:, inner], residual = self._march(flat[inner], nodes(), strength)
             # The error needs no curve of its own: it grows with tau, so a middle and the latest time tell.
             order = np.argsort(np.where(inner, flat, np.inf))
             probes = order[[inner.sum() // 2, inner.sum() - 1]]
-            fine, _ = self._march(flat[probes], CURVE_NODES + 6, strength)
-            error = float(np.max(np.abs(fine[:4] - values[:4, probes]) / np.maximum(1, 1 + fine[:4])))
+            fine, _ = self._march(flat[probes], nodes(FINE), strength)
+            error = float(np.max(np.abs(fine[:3] - values[:3, probes]) / np.maximum(1, 1 + fine[:3])))
             if not error < REFUSED:
                 raise SolverError(self._beyond_precision(flat[inner]))
             error += self._constants_error(flat[probes], fine, strength)
         if last.any():
             values[:, last] = self._limit(strength)[:, None]
-        test, train, penalised, empirical = (v.reshape(tau.shape) for v in values[:4])
-        modes = values[4:].T.reshape(*tau.shape, len(values) - 4)
+        test, train, penalised, _, bias = (v.reshape(tau.shape) for v in values)
         score = self.score_power + test / self.constants.delta
-        miss = modes - self.target_modes
-        bias = self.spectrum.average(miss**2 / -self.target_modes)
+        asked = _Asked(self, flat, strength, at)
         return LearningCurves(
-            tau, 1 + train, 1 + test, score, 1 + penalised, 1 + empirical, bias, score - bias, modes, residual, error
+            tau, 1 + train, 1 + test, score, 1 + penalised, bias, score - bias, residual, error, asked
         )
+
+    @property
+    def _ridge(self) -> float:
+        """The ridge as it acts: U grows with psi_p, so that next to it no ridge counts at infinite width."""
+        return 0.0 if np.isinf(self.psi_p) else float(self.ridge)
+
+    @property
+    def _stopped(self) -> float:
+        """When a ridge has stopped the flow: once e^{-c tau ridge} is below rounding, the loss is its limit."""
+        return 40 / (self.rate * self._ridge) if self._ridge else np.inf
+
+    def _split(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which times (K,) are to be computed, and which are as good as infinite; at the others nothing has moved."""
+        # In units of the relaxation of U + ridge; before the first of them nothing has moved, to the last digit.
+        age = tau * (self.rate * (self.equations.norm_bound + self._ridge))
+        last = np.isinf(tau) | (tau > self._stopped) | (age > LATEST)
+        return (age > EARLIEST) & ~last, last
 
     def timescales(
         self, floor: float | str | None = None, fractions: Fractions = Fractions(), gradient_noise: float = 0.0
@@ -189,18 +254,17 @@ class RandomFeatures(Problem):
         it keeps the test loss above 1 at all times, no time is finite.
         """
         fractions = checked(fractions)
-        directions, weights = talbot(TIME_NODES)
         out = np.empty(5)
         status = closed_form_times(
             self.equations.norm_bound,
             self._floor(floor),
             np.array([fractions.gen, fractions.mem, fractions.gap]),
             self.rate,
-            Flow(directions, weights, float(self.ridge), self._strength(gradient_noise), self._noise, *self._arrays),
+            Flow(nodes(), self._ridge, self._strength(gradient_noise), self.equations),
             out,
         )
         if status != SOLVED:
-            what = "could not be followed along the contour" if status == LOST else "does not settle at long times"
+            what = "could not be followed to its nodes" if status == LOST else "does not settle at long times"
             raise SolverError(f"the resolvent of {self} {what}")
         gen, mem, gap, minimum, fallen = map(float, out)
         return Timescales(gen, mem, gap, minimum, 1 + fallen, 1.0)
@@ -237,19 +301,19 @@ class RandomFeatures(Problem):
     def _limit_traces(self) -> np.ndarray:
         traces = np.empty(5, complex)
         bound = self.equations.norm_bound
-        if not noise_kernels.limit_traces(float(self.ridge), bound, self._noise, *self._arrays, traces):
+        if not noise_kernels.limit_traces(self._ridge, bound, self.equations, traces):
             raise SolverError(f"the resolvent of {self} could not be followed to zero")
         return traces
 
     def _require_limit(self, tau: np.ndarray, strength: float) -> None:
         """Raise SolverError unless the losses have reached their limit at the latest time that can be computed."""
-        latest = LATEST / (self.rate * (self.equations.norm_bound + self.ridge))
+        latest = LATEST / (self.rate * (self.equations.norm_bound + self._ridge))
         try:
-            values, _ = self._march(np.array([latest]), CURVE_NODES, strength)
+            values, _ = self._march(np.array([latest]), nodes(), strength)
         except SolverError:
             raise SolverError(self._beyond_precision(tau)) from None
         limit = self._limit(strength)
-        if not np.all(np.abs(values[:4, 0] - limit[:4]) <= REACHED * np.maximum(1, np.abs(limit[:4]))):
+        if not np.all(np.abs(values[:3, 0] - limit[:3]) <= REACHED * np.maximum(1, np.abs(limit[:3]))):
             raise SolverError(self._beyond_precision(tau))
 
     def _beyond_precision(self, tau: np.ndarray) -> str:
@@ -257,6 +321,10 @@ class RandomFeatures(Problem):
             f"the losses of {self} at tau = {tau.max():g} are beyond double precision, since they still change there; "
             "tau must be smaller, or inf for the exact limit"
         )
+
+    def final_test_loss(self, gradient_noise: float = 0.0) -> float:
+        """The test loss at tau = infinity, without the curve."""
+        return 1 + float(self._limit(self._strength(gradient_noise))[0])
 
     @property
     def is_linear(self) -> bool:
@@ -287,76 +355,65 @@ class RandomFeatures(Problem):
             step = max(error, 1e-5 * abs(value))
             other = replace(self)
             other.__dict__["constants"] = c.with_moved(name, step)
-            changed, _ = other._march(tau, CURVE_NODES + 6, strength)
-            moved += error / step * float(np.max(np.abs(changed - rows)[:4] / np.maximum(1, 1 + rows[:4])))
+            changed, _ = other._march(tau, nodes(FINE), strength)
+            moved += error / step * float(np.max(np.abs(changed - rows)[:3] / np.maximum(1, 1 + rows[:3])))
         return moved
 
-    @property
-    def _noise(self) -> np.ndarray:
-        """(b^2, e^{-2t} a^2, v^2, s^2) for the compiled loops."""
-        c = self.constants
-        return np.array([c.b2, c.signal * c.a**2, c.v2, c.s2])
+    def _march(self, tau: np.ndarray, rule, strength: float, empirical: bool = False) -> tuple[np.ndarray, float]:
+        """Rows at finite positive times, (5, K), and the residual: test, train, penalised, empirical less one, bias.
 
-    @property
-    def _arrays(self) -> tuple:
-        """The equations' coefficients in the order of the compiled loops."""
-        e = self.equations
-        return e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p
-
-    def _march(self, tau: np.ndarray, nodes: int, strength: float) -> tuple[np.ndarray, float]:
-        """Rows of learning_curves at finite positive times, shape (4 + k, K), and the residual."""
-        events, place = np.unique(np.concatenate([tau, 2 * tau]), return_inverse=True)
-        at, doubled = place[: tau.size], place[tau.size :]
-        wanted = np.zeros(events.size, dtype=bool)
-        wanted[at] = True
-        exact_noise = np.isinf(self.copies)
-        directions, weights = talbot(nodes)
-        modes = np.zeros((events.size, self.spectrum.weights.size))
-        sums, worst = march(
-            1 / (self.rate * events),
-            wanted,
-            not exact_noise,
-            directions,
-            weights,
-            -self.ridge,
-            self.equations.norm_bound,
-            self._noise,
-            *self._arrays,
-            modes,
-        )
+        The empirical loss is computed only if asked for, and at finitely many copies.
+        """
+        events, place = np.unique(tau, return_inverse=True)
+        bound, scales = self.equations.norm_bound, 1 / (self.rate * events)
+        sums, worst = march(scales, empirical, rule, -self._ridge, bound, self.equations, self.target_modes, self._gain)
         if not np.isfinite(worst):
-            raise SolverError(f"the resolvent of {self} could not be followed along the contour")
-        first, second, second_emp, flow, inverse = sums
-        penalised = flow[doubled]
-        train = penalised - self.ridge * (inverse[doubled] - 2 * inverse[at])
-        test = (2 * first + second)[at]
-        empirical = train if exact_noise else (2 * first + second_emp)[at]
-        rows = np.vstack([test, train, penalised, empirical, self._scaled(modes[at].T)])
+            raise SolverError(f"the resolvent of {self} could not be followed to its nodes")
+        first, second, second_emp, penalised, square, bias = sums
+        test, train = 2 * first + second, penalised - self._ridge * square
+        rows = np.vstack([test, train, penalised, 2 * first + second_emp, bias])[:, place]
         if strength:
-            contour, bound = (directions, weights), self.equations.norm_bound
-            added, left = noise_kernels.excess(
-                tau, strength, float(self.ridge), self.rate, contour, bound, self._noise, self._arrays
-            )
+            added, left = noise_kernels.excess(tau, strength, self._ridge, self.rate, rule, bound, self.equations)
             rows[:4] += added
             worst = max(worst, left)
         return rows, float(worst)
 
     def _limit(self, strength: float) -> np.ndarray:
-        """Rows of learning_curves at tau = infinity, shape (4 + k,)."""
+        """The rows of _march at tau = infinity, shape (5,)."""
         modes = np.zeros(self.spectrum.weights.size)
         sums, square, status = infinite_time(
-            float(self.ridge), self.equations.norm_bound, self._noise, *self._arrays, modes
+            self._ridge, self.equations.norm_bound, self.equations, self.spectrum.eigenvalues, modes
         )
         if status == LIMIT_LOST:
             raise SolverError(f"the resolvent of {self} could not be followed to zero")
         first, second, second_emp, penalised = sums
-        train = penalised - self.ridge * square
-        empirical = train if np.isinf(self.copies) else 2 * first + second_emp
-        rows = np.array([2 * first + second, train, penalised, empirical])
+        train = penalised - self._ridge * square
+        rows = np.array([2 * first + second, train, penalised, 2 * first + second_emp])
         if strength:
-            rows += noise_kernels.limit_excess(strength, 1 + train, self.ridge, self._limit_traces)
-        return np.concatenate([rows, self._scaled(modes)])
+            rows += noise_kernels.limit_excess(strength, 1 + train, self._ridge, self._limit_traces)
+        miss = self._gain * modes - self.target_modes
+        return np.append(rows, self.spectrum.average(miss**2 / -self.target_modes))
 
-    def _scaled(self, modes: np.ndarray) -> np.ndarray:
+    def _modes(self, tau: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """The mean score's coefficients at finite positive times (K,) and eigenvalues (k,): (K, k)."""
+        events, place = np.unique(tau, return_inverse=True)
+        modes = np.zeros((events.size, at.size))
+        scales = 1 / (self.rate * events)
+        if not np.isfinite(
+            mean_score(scales, nodes(), -self._ridge, self.equations.norm_bound, self.equations, at, modes)
+        ):
+            raise SolverError(f"the resolvent of {self} could not be followed to its nodes")
+        return self._gain * modes[place]
+
+    def _limit_modes(self, at: np.ndarray) -> np.ndarray:
+        """The same at tau = infinity, (k,)."""
+        modes = np.zeros(at.size)
+        *_, status = infinite_time(self._ridge, self.equations.norm_bound, self.equations, at, modes)
+        if status == LIMIT_LOST:
+            raise SolverError(f"the resolvent of {self} could not be followed to zero")
+        return self._gain * modes
+
+    @property
+    def _gain(self) -> float:
         """From sum_j q_j theta u_k to the mean score's coefficients c_k."""
-        return self.constants.b2 / self.constants.delta * modes
+        return self.constants.b2 / self.constants.delta

@@ -87,6 +87,7 @@ def network_sizes(model: RandomFeatures, d: int | None, data=None) -> tuple[int,
     """d, n and p of a draw: from the model's ratios, or from data of shape (n, d). Raises InputError."""
     if not isinstance(model, RandomFeatures):
         raise InputError(f"model must be a genmem.RandomFeatures, but {model!r} was given")
+    model.require_finite_width("a drawn network")
     if data is None:
         d = count("d", d, 2)
         n = round(model.psi_n * d)

@@ -31,9 +31,11 @@ def cause(model: RandomFeatures, fractions: Fractions = Fractions(), gradient_no
     """
     if gradient_noise and model.timescales(fractions=fractions, gradient_noise=gradient_noise).loss_min >= 1:
         return "noise"
-    free = replace(model, ridge=0.0) if model.ridge else model
-    if model.ridge and np.isfinite(free.timescales(fractions=fractions, gradient_noise=gradient_noise).mem):
+    # At infinite width no ridge counts.
+    ridge = model.ridge if np.isfinite(model.psi_p) else 0.0
+    free = replace(model, ridge=0.0) if ridge else model
+    if ridge and np.isfinite(free.timescales(fractions=fractions, gradient_noise=gradient_noise).mem):
         return "ridge"
     if interpolates(model.psi_n, model.psi_p, model.copies, 0.0, model.is_linear):
-        return "ridge on interpolation" if model.ridge else "interpolation"
+        return "ridge on interpolation" if ridge else "interpolation"
     return "size"

@@ -12,6 +12,7 @@ import numpy as np
 from genmem.shared.errors import InputError, SolverError, known, numbers, positive
 from genmem.shared.resumable import ResumableRows
 from genmem.theory.model import RandomFeatures
+from genmem.theory.thresholds import Row, crossing
 from genmem.theory.timescales import Fractions
 
 # The code of a phase in a data set is its place here.
@@ -24,10 +25,6 @@ PHASES = (
     "benign_overfitting",
 )
 OF_THE_MODEL = ("activation", "spectrum", "copies", "ridge", "center")
-# Relative accuracy of the threshold n*(p), and how far beyond the grid it is looked for.
-THRESHOLD_ACCURACY, THRESHOLD_REACH = 1e-4, 1e4
-# Where memorization is looked for between grid points: ratio of psi_n, and the least width of its range in log psi_n.
-POCKET_RATIO, POCKET = 1.25, 0.05
 
 
 def interpolates(psi_n, psi_p, copies: float, ridge: float, linear: bool = False) -> np.ndarray:
@@ -36,7 +33,7 @@ def interpolates(psi_n, psi_p, copies: float, ridge: float, linear: bool = False
     linear: features of a linear activation, whose rank is d at most, so that n m <= d is needed too.
     """
     rank = np.minimum(psi_p, 1.0) if linear else np.asarray(psi_p)
-    return (np.asarray(psi_n) * copies <= rank) & (ridge == 0)
+    return (np.asarray(psi_n) * copies <= rank) & ((ridge == 0) | np.isinf(psi_p))
 
 
 def classify(tau, gen, mem, interpolating=False) -> np.ndarray:
@@ -70,14 +67,15 @@ def phase_diagram(
 ):
     """tau_gen, tau_mem and tau_gap on the grid psi_p x psi_n, and the lines between the phases, as an xarray.Dataset.
 
-    psi_n: (N,) and psi_p: (P,), positive and increasing. t and `model` (activation, spectrum, copies, ridge, center):
-    as in RandomFeatures. tau: a training time, or increasing ones (T,); if given, the data set also holds `phase`
-    (P, N), int8, codes into PHASES, at this time, and `psi_n_memorization` (P,), the psi_n at which tau_mem = tau, both
-    with a leading axis `tau` for several times. gradient_noise: kappa = learning rate / (batch size x d) of SGD (see
-    RandomFeatures.learning_curves); or increasing ones (P,), which then take the place of psi_p, a single value, as the
-    axis. Where SGD diverges all times are inf. losses_at: training times at which to store `test` and `train`
-    (loss_tau, P, N). floor, fractions: see RandomFeatures.timescales.
-    `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by bisection to 1e-4, looked
+    psi_n: (N,) and psi_p: (P,), positive and increasing; the last psi_p may be inf. t and `model` (activation,
+    spectrum, copies, ridge, center): as in RandomFeatures. tau: a training time, or increasing ones (T,); if given,
+    the data set also holds `phase` (P, N), int8, codes into PHASES, at this time, and `psi_n_memorization` (P,),
+    the psi_n at which tau_mem = tau, both with a leading axis `tau` for several times. gradient_noise: kappa =
+    learning rate / (batch size x d) of SGD (see RandomFeatures.learning_curves); or increasing ones (P,), which
+    then take the place of psi_p, a single value, as the axis. Where SGD diverges all times are inf. losses_at:
+    training times at which to store `test` and `train` (loss_tau, P, N). floor, fractions: see
+    RandomFeatures.timescales.
+    `psi_n_architectural` (P,) is the threshold n*(p)/d above which tau_mem = inf, refined by a secant to 1e-4, looked
     for between the grid points, where memorization may be confined to a few psi_n around n m = p, and up to a factor
     1e4 beyond the grid, nan if not found. Times are in steps x learning rate / d^2, inf where the
     event never happens. `solved` is False where the equations could not be solved; times there are nan.
@@ -89,7 +87,7 @@ def phase_diagram(
 
     for name in model:
         known("argument", name, OF_THE_MODEL)
-    psi_n, psi_p = _axis("psi_n", psi_n), _axis("psi_p", psi_p)
+    psi_n, psi_p = _axis("psi_n", psi_n), _axis("psi_p", psi_p, infinite=True)
     losses_at = _axis("losses_at", losses_at) if np.size(losses_at) else np.zeros(0)
     tau = tau if tau is None else _axis("tau", tau) if np.ndim(tau) else positive("tau", tau)
     levels = np.zeros(0) if tau is None else np.atleast_1d(tau)
@@ -112,12 +110,17 @@ def phase_diagram(
     def row(place: tuple[float, float]) -> np.ndarray:
         """Rows per psi_n: gen, mem, gap, test and train at losses_at; last column: n*, psi_n of each tau_mem = tau."""
         p, noise = place
-        models = [RandomFeatures(n, p, t, **model) for n in psi_n]
-        times = np.array([_times(m, floor, fractions, noise) for m in models]).T
-        losses = [_losses(m, losses_at, noise) for m in models]
+        networks = Row(p, t, model, floor, fractions, noise)
+        found = [networks.times(float(n)) for n in psi_n]
+        times = np.array([[np.nan] * 3 if at is None else [at.gen, at.mem, at.gap] for at in found]).T
+        losses = (
+            [_losses(networks.network(n), losses_at, noise) for n in psi_n]
+            if losses_at.size
+            else [losses_at] * psi_n.size
+        )
         values = np.full((columns, psi_n.size + 1), np.nan)
         values[: 3 + 2 * losses_at.size, :-1] = np.vstack([times, np.array(losses).T])
-        lines = [_crossing(psi_n, times[1], level, p, t, model, fractions, noise) for level in (np.inf, *levels)]
+        lines = [crossing(networks, psi_n, level) for level in (np.inf, *levels)]
         values[: len(lines), -1] = lines
         return values
 
@@ -206,19 +209,7 @@ def _dataset(xarray, corner, psi_n, psi_p, noise, axis, losses_at, tau, floor, f
     return data
 
 
-def _times(model: RandomFeatures, floor, fractions: Fractions, noise: float) -> tuple[float, float, float]:
-    try:
-        if noise and noise >= model.critical_gradient_noise:
-            return np.inf, np.inf, np.inf
-        times = model.timescales(floor, fractions, noise)
-    except SolverError:
-        return np.nan, np.nan, np.nan
-    return times.gen, times.mem, times.gap
-
-
 def _losses(model: RandomFeatures, tau: np.ndarray, noise: float) -> np.ndarray:
-    if not tau.size:
-        return tau
     try:
         if noise and noise >= model.critical_gradient_noise:
             return np.full(2 * tau.size, np.inf)
@@ -228,85 +219,10 @@ def _losses(model: RandomFeatures, tau: np.ndarray, noise: float) -> np.ndarray:
     return np.concatenate([curves.test, curves.train])
 
 
-def _crossing(
-    psi_n, mem, level: float, psi_p: float, t: float, model: dict, fractions: Fractions, noise: float
-) -> float:
-    """The largest psi_n below which tau_mem < level and above which it is not; nan if there is none in reach.
-
-    mem: tau_mem on the grid psi_n. The bracket is taken from the grid, from between its points, or beyond its ends.
-    """
-
-    def below(n: float) -> bool:
-        return _times(RandomFeatures(n, psi_p, t, **model), None, fractions, noise)[1] < level
-
-    early = psi_n[mem < level]
-    found = float(early[-1]) if early.size else None
-    copies = model.get("copies", np.inf)
-    peak = psi_p / copies
-    # At n m = p the test loss has its peak: if anywhere between the grid points, it memorizes there.
-    if np.isfinite(copies) and peak > (found or 0) and psi_n[0] <= peak <= psi_n[-1] and below(peak):
-        found = peak
-    if found is None:
-        found = _pocket(psi_n, psi_p, level, t, model, fractions, noise)
-    low = high = float(psi_n[0]) if found is None else found
-    if found is None:
-        while not below(low):
-            low, high = low / 4, low
-            if low * THRESHOLD_REACH < psi_n[0]:
-                return np.nan
-    later = psi_n[psi_n > low]
-    if high == low and later.size:
-        high = later[0]
-    while high == low or below(high):
-        low, high = high, 4 * high
-        if high > psi_n[-1] * THRESHOLD_REACH:
-            return np.nan
-    while high / low > 1 + THRESHOLD_ACCURACY:
-        middle = np.sqrt(low * high)
-        low, high = (middle, high) if below(middle) else (low, middle)
-    return float(np.sqrt(low * high))
-
-
-def _pocket(
-    psi_n, psi_p: float, level: float, t: float, model: dict, fractions: Fractions, noise: float
-) -> float | None:
-    """A psi_n with tau_mem < level where the grid has none, or None.
-
-    Looked for at ratios of 1.25, then by golden section where the final rise of the test loss is largest.
-    """
-
-    def rise(n: float) -> tuple[float, float]:
-        """(L_test(inf) - L_min) / F, and tau_mem."""
-        network = RandomFeatures(n, psi_p, t, **model)
-        try:
-            if noise and noise >= network.critical_gradient_noise:
-                return -np.inf, np.inf
-            times = network.timescales(None, fractions, noise)
-            limit = float(network.learning_curves(np.inf, noise).test)
-        except SolverError:
-            return -np.inf, np.nan
-        fall = 1 - times.loss_min
-        return (limit - times.loss_min) / fall if fall > 0 else -np.inf, times.mem
-
-    number = 1 + int(np.ceil(np.log(psi_n[-1] / psi_n[0]) / np.log(POCKET_RATIO)))
-    psi_n = np.union1d(psi_n, np.geomspace(psi_n[0], psi_n[-1], number)) if psi_n.size < number else psi_n
-    rises, mem = np.array([rise(n) for n in psi_n]).T
-    if np.any(mem < level):
-        return float(psi_n[mem < level][-1])
-    best = int(np.argmax(rises))
-    low, high = np.log(psi_n[max(best - 1, 0)]), np.log(psi_n[min(best + 1, psi_n.size - 1)])
-    while high - low > POCKET:
-        left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
-        (at_left, mem_left), (at_right, mem_right) = rise(np.exp(left)), rise(np.exp(right))
-        for at, mem in ((left, mem_left), (right, mem_right)):
-            if mem < level:
-                return float(np.exp(at))
-        low, high = (low, right) if at_left > at_right else (left, high)
-    return None
-
-
-def _axis(name: str, values) -> np.ndarray:
+def _axis(name: str, values, infinite: bool = False) -> np.ndarray:
+    """Increasing positive numbers; if `infinite`, the last may be inf."""
     axis = np.atleast_1d(numbers(name, values, "a list of increasing positive numbers"))
-    if axis.ndim != 1 or axis.size == 0 or not np.all(np.isfinite(axis)) or axis[0] <= 0 or np.any(np.diff(axis) <= 0):
+    unbounded = not np.all(np.isfinite(axis[:-1] if infinite else axis))
+    if axis.ndim != 1 or axis.size == 0 or unbounded or not axis[0] > 0 or not np.all(np.diff(axis) > 0):
         raise InputError(f"{name} must be a list of increasing positive numbers, but {values!r} was given")
     return axis

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Real
 
-from genmem.shared.errors import InputError, finite, positive
+from genmem.shared.errors import InputError, finite, positive, positive_or_infinite
 from genmem.theory.activations import resolve
 from genmem.theory.spectra import Spectrum
 
@@ -14,7 +14,8 @@ from genmem.theory.spectra import Spectrum
 class Problem:
     """A score to be learned and the random-features network that learns it (docs/theory.md, section 1).
 
-    psi_n: training points per dimension n/d. psi_p: width per dimension p/d. t: Ornstein-Uhlenbeck noise time.
+    psi_n: training points per dimension n/d. psi_p: width per dimension p/d; inf is the
+    limit of infinite width, in which a ridge has no effect. t: Ornstein-Uhlenbeck noise time.
     activation: a name in genmem.theory.activations.ACTIVATIONS or a callable on arrays, centred. spectrum: of the
     data's covariance.
     copies: noise copies m >= 1 of each point, drawn once; inf averages the noise exactly, as fresh noise does. ridge:
@@ -27,14 +28,14 @@ class Problem:
     psi_p: float = 16.0
     t: float = 0.1
     activation: str | Callable = "tanh"
-    spectrum: Spectrum = field(default_factory=Spectrum)
+    spectrum: Spectrum = Spectrum()
     copies: float = math.inf
     ridge: float = 0.0
     center: bool = False
 
     def __post_init__(self):
-        for name in ("psi_n", "psi_p", "t"):
-            object.__setattr__(self, name, positive(name, getattr(self, name)))
+        for name, check in (("psi_n", positive), ("psi_p", positive_or_infinite), ("t", positive)):
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         resolve(self.activation)
         if not isinstance(self.spectrum, Spectrum):
             raise InputError(f"spectrum must be a genmem.Spectrum, but {self.spectrum!r} was given")

@@ -12,12 +12,14 @@ with A_a(lambda) = A_a0 + A_a1 lambda a sample kind's covariance through the fea
 number per dimension, pi_a its share in the labels, and (M_s, gamma_s, pi_s) the constant part. Because everything is
 affine in lambda, only the moments sum_k w_k lambda_k^r / D_k^q enter: a Newton step costs one pass over the atoms.
 
+At infinite width z, measured in units of psi_p, outweighs all else in the first equation: G = -1/z, and delta is left.
+
 The limit z -> 0- where U has a null space (finite m, fewer samples than features) obeys the same equations with 1 +
 delta replaced by delta and -z by 1: every unknown grows like 1/(-z), and what is left is its coefficient. `unit` = 0
 selects it.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,12 +34,13 @@ NOTHING = 1e-60
 FUSED = {"contract", "reassoc", "nsz"}
 
 
-@dataclass(frozen=True)
-class Equations:
-    """The coefficients in the module's head as arrays.
+class Equations(NamedTuple):
+    """The coefficients in the module's head as arrays: what every compiled loop of the theory is given, as `eq`.
 
     eigenvalues, weights: (k,). kinds: (T, 5), a row [A_a0, A_a1, c_a, nu_a, pi_a] for each of T = 1 or 2 kinds.
-    static: (4,), [M_s0, M_s1, gamma_s, pi_s]. psi_p: number of features per dimension.
+    static: (4,), [M_s0, M_s1, gamma_s, pi_s]. psi_p: number of features per dimension, share: its inverse.
+    Infinite width is psi_p = 1 with share = 0, and z in units of psi_p. noise: (4,), [b^2, e^{-2t} a^2,
+    v^2, s^2], the features' covariance with a point's noise, with its data, and the rest, shared and drawn anew.
     """
 
     eigenvalues: np.ndarray
@@ -45,12 +48,18 @@ class Equations:
     kinds: np.ndarray
     static: np.ndarray
     psi_p: float
+    share: float
+    noise: np.ndarray
 
     @property
     def norm_bound(self) -> float:
         """A scale no smaller than the spectrum of U, up to a factor of order one: where g = -1/z may be started."""
         kinds, (m0, m1, gamma, _) = self.kinds, self.static
         top = self.eigenvalues[-1] if self.eigenvalues.size == 1 else self.eigenvalues.max()
+        if self.share == 0:
+            few = 1 + 1 / np.sqrt(kinds[:, 3])
+            per_kind = kinds[:, 2] / kinds[:, 3] + (kinds[:, 0] + kinds[:, 1] * top) * few**2
+            return float(m0 + m1 * top + per_kind.sum())
         samples = 1 + np.sqrt(self.psi_p / kinds[:, 3])
         spread = (1 + np.sqrt(self.psi_p)) ** 2
         per_kind = (kinds[:, 2] + (kinds[:, 0] + kinds[:, 1] * top) * spread) * samples**2
@@ -71,7 +80,15 @@ def equations(constants, spectrum, psi_n: float, psi_p: float, copies: float) ->
         if copies > 1:
             kinds.append([noise * (1 - share), 0.0, s2 * (1 - share), psi_n * (copies - 1), 1 - share])
         static = [0.0, 0.0, 0.0, 0.0]
-    return Equations(spectrum.eigenvalues, spectrum.weights, np.array(kinds), np.array(static), float(psi_p))
+    return Equations(
+        spectrum.eigenvalues,
+        spectrum.weights,
+        np.array(kinds),
+        np.array(static),
+        1.0 if np.isinf(psi_p) else float(psi_p),
+        1 / psi_p,
+        np.array([noise, data, v2, s2]),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
@@ -111,13 +128,16 @@ def _relative(step, x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
-def newton(z, x, lam, w, kinds, static, psi_p, unit):
+def newton(z, x, eq, unit):
     """Solve the equations at z by Newton's method, in place.
 
     x: the state (see follow); its first T + 1 entries are the guess [G, delta_0, ...]. Returns what is left of
     the relative step (below CONVERGED on success) and the number of iterations. Scalars throughout: in the sweeps over
-    the contour this function is most of the time, and an array of three would cost more than the arithmetic.
+    the nodes this function is most of the time, and an array of three would cost more than the arithmetic.
     """
+    lam, w, kinds, static, psi_p = eq.eigenvalues, eq.weights, eq.kinds, eq.static, eq.psi_p
+    # At infinite width G = -1/z, and the first equation says no more than that.
+    own = 1.0 if eq.share > 0.0 else 0.0
     two = kinds.shape[0] == 2
     a0, a1, c, nu = kinds[0, 0], kinds[0, 1], kinds[0, 2], 1.0 / kinds[0, 3]
     b0 = b1 = e = mu = 0.0
@@ -131,20 +151,20 @@ def newton(z, x, lam, w, kinds, static, psi_p, unit):
         f1 = inverse_of(unit + x1) if two else 0j
         m0 = static[0] + a0 * f0 + b0 * f1
         m1 = static[1] + a1 * f0 + b1 * f1
-        gamma = static[2] - z + c * f0 + e * f1
+        gamma = own * (static[2] + c * f0 + e * f1) - z
         i0, i1, j0, j1, j2 = moments(g, m0, m1, lam, w)
         # Rows of the Jacobian for (G, delta_0, delta_1), with the residuals r and dF/dz = (-g, 0, 0).
         first, second = a0 * j0 + a1 * j1, a0 * j1 + a1 * j2
         g0, g1 = g * f0, g * f1
-        top = gamma + m0 * j0 + m1 * j1
-        top0 = -g0 * f0 * (first + c)
-        r = g * (gamma + m0 * i0 + m1 * i1) - psi_p
+        top = gamma + own * (m0 * j0 + m1 * j1)
+        top0 = -own * g0 * f0 * (first + c)
+        r = g * (gamma + own * (m0 * i0 + m1 * i1)) - psi_p
         r0 = x0 - nu * g * (a0 * i0 + a1 * i1 + c)
         left0 = -nu * (first + c)
         d00 = 1.0 - nu * g0 * g0 * (first * a0 + second * a1)
         if two:
             third, fourth = b0 * j0 + b1 * j1, b0 * j1 + b1 * j2
-            top1 = -g1 * f1 * (third + e)
+            top1 = -own * g1 * f1 * (third + e)
             r1 = x1 - mu * g * (b0 * i0 + b1 * i1 + e)
             d01 = -nu * g1 * g1 * (first * b0 + second * b1)
             d10 = -mu * g0 * g0 * (third * a0 + fourth * a1)
@@ -193,8 +213,9 @@ def state_size(kinds):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def start(z, x, lam, w, kinds, psi_p):
+def start(z, x, eq):
     """Fill the state x (see follow) with the leading terms for |z| far above the spectrum."""
+    lam, w, kinds, psi_p = eq.eigenvalues, eq.weights, eq.kinds, eq.psi_p
     mean = 0.0
     for k in range(lam.size):
         mean += w[k] * lam[k]
@@ -206,7 +227,7 @@ def start(z, x, lam, w, kinds, psi_p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FUSED)
-def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
+def follow(direction, shift, s_from, s_to, x, eq):
     """Carry the solution from z = shift + direction * s_from to the same with s_to, on the physical branch.
 
     x: (3 T + 4,), the state, in place: the solution, its derivative by z, and from the last step the slopes of log x in
@@ -215,6 +236,7 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
     Im delta_a > 0 for Im z > 0 (all are Stieltjes transforms up to positive factors); on the negative real axis all are
     positive. Returns what is left of the last Newton step, inf if the way is lost.
     """
+    kinds = eq.kinds
     size = kinds.shape[0] + 1
     trial = np.empty(3 * size + 1, np.complex128)
     left = np.log(s_to / s_from)
@@ -237,7 +259,7 @@ def follow(direction, shift, s_from, s_to, x, lam, w, kinds, static, psi_p):
             trial[2 * size + i] = slope
         trial[3 * size] = move
         z = shift + direction * target
-        step, used = newton(z, trial, lam, w, kinds, static, psi_p, 1.0)
+        step, used = newton(z, trial, eq, 1.0)
         good = step < CONVERGED
         for i in range(size):
             if z.imag != 0.0:

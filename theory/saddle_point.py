@@ -117,6 +117,7 @@ def parameters(model: "RandomFeatures") -> dict["sympy.Symbol", "sympy.Rational"
 
     if model.copies != float("inf"):
         raise InputError(f"copies must be inf for the symbolic derivation, but {model.copies!r} was given")
+    model.require_finite_width("the symbolic derivation")
     s = symbols(len(model.spectrum.eigenvalues))
     c = model.constants
     names = (s.psi_n, s.psi_p, s.data, s.noise, s.v2, s.s2, *s.eigenvalues, *s.weights[:-1])

@@ -21,6 +21,8 @@ class Table:
     # The dimensions that a field has after those of tau, and those of fields that do not depend on tau.
     further: ClassVar[dict[str, tuple[str, ...]]] = {}
     apart: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Arrays that are no fields, since they are computed when they are read.
+    computed: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[str] = UNIT
 
     def to_xarray(self) -> "xarray.Dataset":
@@ -36,7 +38,7 @@ class Table:
         attributes: dict[str, Any] = {}
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if field.name == "tau" or value is None:
+            if field.name == "tau" or field.name.startswith("_") or value is None:
                 continue
             if field.name in self.apart:
                 variables[field.name] = self.apart[field.name], value
@@ -47,6 +49,8 @@ class Table:
                 variables[field.name] = (*dims, *self.further.get(field.name, ())), value
             else:
                 attributes[field.name] = value if isinstance(value, int | float | str) else str(value)
+        for name in self.computed:
+            variables[name] = (*dims, *self.further.get(name, ())), getattr(self, name)
         coordinates = {"tau": (dims, tau, {"units": self.unit, "long_name": "training time"})}
         return xarray.Dataset(variables, coordinates, attributes)
 

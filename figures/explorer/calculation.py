@@ -107,7 +107,9 @@ class Eigenvalues:
 
 
 def eigenvalues(model: RandomFeatures) -> Eigenvalues:
-    """The spectrum of U of a network; raises SolverError if it could not be computed."""
+    """The spectrum of U of a network, nothing at infinite width; raises SolverError if it could not be computed."""
+    if math.isinf(model.psi_p):
+        return Eigenvalues([], [], [0.0] * 4)
     found = feature_spectrum(model)
     bulks = []
     for bulk in found.bulks:

@@ -15,6 +15,9 @@ from genmem.theory.activations import SIGMOIDS
 _BASES = {"psi_n": 2, "psi_p": 2, "tau": 10, "t": 10, "ratio": 2, "copies": 2}
 # Number of noise copies: powers of two, and one step further infinity.
 _MOST_COPIES = 7
+# The same for the width: a step of its slider beyond the plane's upper edge.
+_STEP = 0.125
+_INFINITE_WIDTH = PSI[1] + _STEP
 # Which covariance each of these belongs to.
 _SHAPES = {"ratio": "two atoms", "alpha": "power law", "data": "of a data set"}
 _WIDE = {"sizing_mode": "stretch_width"}
@@ -29,8 +32,8 @@ class Controls:
     def __init__(self, start: Settings, changed: Callable[[], None], runs: Sequence[tuple[str, str]] = ()):
         self._changed = changed
         self._widgets = {
-            "psi_n": _slider("psi_n", "training points ψₙ = n/d", *PSI, 0.125),
-            "psi_p": _slider("psi_p", "hidden units ψₚ = p/d", *PSI, 0.125),
+            "psi_n": _slider("psi_n", "training points ψₙ = n/d", *PSI, _STEP),
+            "psi_p": _slider("psi_p", "hidden units ψₚ = p/d", PSI[0], _INFINITE_WIDTH, _STEP),
             "tau": _slider("tau", "training time τ", *TAU, 0.05),
             "t": _slider("t", "noise time t", -3, 0.5, 0.05),
             "copies": _slider("copies", "noise copies m", 0, _MOST_COPIES + 1, 1),
@@ -82,6 +85,8 @@ def _slider(name: str, title: str, low: float, high: float, step: float) -> Slid
     text = f"const v = {value}; return v >= 9999.5 ? v.toExponential(1) : v >= 100 ? v.toFixed(0) : v.toPrecision(3)"
     if name == "copies":
         text = f"return tick > {_MOST_COPIES} ? '∞' : Math.pow(2, tick).toFixed(0)"
+    if name == "psi_p":
+        text = f"if (tick > {PSI[1]}) return '∞'; {text}"
     return Slider(
         name=name,
         title=title,
@@ -98,11 +103,15 @@ def _encoded(name: str, value):
     """The widget's value for a setting."""
     if name == "copies" and math.isinf(value):
         return _MOST_COPIES + 1
+    if name == "psi_p" and math.isinf(value):
+        return _INFINITE_WIDTH
     return math.log(value, _BASES[name]) if name in _BASES else value
 
 
 def _decoded(name: str, value):
     """The setting for a widget's value."""
     if name == "copies" and value > _MOST_COPIES:
+        return math.inf
+    if name == "psi_p" and value > PSI[1]:
         return math.inf
     return float(_BASES[name]) ** value if name in _BASES else value

@@ -131,6 +131,11 @@ class SpectrumPlot:
             self.figure.add_layout(line)
 
     def show(self, spectrum: Eigenvalues) -> None:
+        if not spectrum.bulks:
+            self._bulks.data, self._atoms.data = {"x": [], "y": []}, {"x": [], "y": [], "text": []}
+            for line in self._limits:
+                line.visible = False
+            return
         top = max(float(height.max()) for _, height in spectrum.bulks)
         bottom = top * math.exp(-_DEPTH)
         # Closed below, at the lower end of the plot: on a logarithmic axis there is no zero.
@@ -201,7 +206,8 @@ class RegimesPlot:
         }
 
     def show_network(self, psi_n: float, psi_p: float) -> None:
-        self._network.data = {"x": [psi_n], "y": [psi_p]}
+        # Infinite width is the plane's upper edge.
+        self._network.data = {"x": [psi_n], "y": [min(psi_p, 2.0 ** PSI[1])]}
 
     def show_runs(self, runs: Sequence[MeasuredRun], tau: float) -> None:
         """Each run in the stronger colour of the regime it was in at this training time; ENDED if it ended before."""

@@ -30,6 +30,14 @@ def positive(name: str, value: object) -> float:
     return number
 
 
+def positive_or_infinite(name: str, value: object) -> float:
+    """Return `value` as a float if it is positive or infinite, else raise InputError."""
+    number = _real(value)
+    if number is None or not number > 0:
+        raise InputError(f"{name} must be a positive number or inf, but {value!r} was given")
+    return number
+
+
 def finite(name: str, value: object) -> float:
     """Return `value` as a float if it is a finite real number, else raise InputError."""
     number = _real(value)

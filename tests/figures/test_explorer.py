@@ -139,3 +139,13 @@ def test_a_moved_slider_leaves_the_run_and_the_training_time_does_not():
     assert start.same_network(controls.settings) and start.same_network(replace(start, tau=3.0))
     for change in ({"psi_n": 2.2}, {"psi_p": 30.0}, {"t": 0.02}, {"copies": 4.0}, {"kind": "isotropic"}, {"data": "x"}):
         assert not start.same_network(replace(start, **change))
+
+
+def test_the_width_slider_ends_in_infinity():
+    """One step beyond the plane's edge, with curves and without a spectrum of U; back it is the slider's last width."""
+    controls = Controls(replace(TWO_ATOMS, psi_p=np.inf), lambda: None)
+    assert controls.settings.psi_p == np.inf
+    curves, _, eigenvalues = Calculation().answer(controls.settings)
+    assert np.isfinite(curves.test).all() and not eigenvalues.bulks
+    controls.move(4.0, 1e9)
+    assert controls.settings.psi_p == 2.0**10

@@ -7,9 +7,9 @@ import pytest
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum, descend, phase_diagram, simulate
 from genmem.theory.density import feature_spectrum
-from genmem.theory.dynamics import talbot
 from genmem.theory.gradient_noise import EMPIRICAL, POWER, TEST, TRAIN, sweep
 from genmem.theory.network import draw_network
+from genmem.theory.nodes import talbot
 from genmem.theory.prediction import prediction
 from genmem.theory.prediction_text import as_table
 from genmem.theory.timescales import timescales_of_curves
@@ -31,7 +31,7 @@ VARIANTS = [
 def traces(model, z):
     """(5,) at one z, by the compiled sweep."""
     out = np.empty((5, 1, 1), complex)
-    done = sweep(np.ones(1), np.array([z]), 0.0, model.equations.norm_bound, model._noise, *model._arrays, out)
+    done = sweep(np.ones(1), np.array([z]), 0.0, model.equations.norm_bound, model.equations, out)
     assert np.isfinite(done)
     return out[:, 0, 0]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies
 
 from genmem.shared.errors import InputError
 from genmem.theory import RandomFeatures, Spectrum, simulate
-from tests.tolerances import LIMIT, REFERENCE_CURVES, SAME_NUMBER
+from tests.tolerances import LIMIT, REFERENCE_CURVES, ROUNDING, SAME_NUMBER
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "reference_curves.json").read_text())
 TWO_ATOMS = Spectrum([0.5, 1.5], [0.5, 0.5])
@@ -51,7 +51,7 @@ class TestTheoryAndSimulation:
 
     def test_train_loss_falls_and_stays_below_test(self, solve, activation):
         c = self.curves(solve, activation)
-        assert np.all(np.diff(c.train[:-1]) < 0) and 0 < c.train[-1] <= c.train[-2] + 1e-12
+        assert np.all(np.diff(c.train[:-1]) < 0) and 0 < c.train[-1] <= c.train[-2] + ROUNDING
         # One draw's training set may be easier than average by O(1/d), so only once the losses part.
         assert np.all(c.train[2:] < c.test[2:])
 
@@ -127,6 +127,8 @@ def test_more_data_never_hurts_at_a_fixed_early_time():
 @pytest.mark.parametrize("name", ["psi_n", "psi_p", "t"])
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "x"])
 def test_bad_parameters_are_refused(name, value):
+    if name == "psi_p" and value == np.inf:
+        pytest.skip("infinite width is a limit that exists: test_infinite_width.py")
     with pytest.raises(InputError, match=name):
         RandomFeatures(**({"psi_n": 1.0, "psi_p": 1.0, "t": 0.1} | {name: value}))
 

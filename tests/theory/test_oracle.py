@@ -16,7 +16,7 @@ def nearby(model):
 
     def solution(z):
         x = np.zeros((1, state_size(e.kinds)), complex)
-        begin(np.array([z]), 0.0, 1.0, e.norm_bound, x, e.eigenvalues, e.weights, e.kinds, e.static, e.psi_p)
+        begin(np.array([z]), 0.0, 1.0, e.norm_bound, x, e)
         return [x[0, 0] / e.psi_p, *x[0, 1 : 1 + len(e.kinds)]]
 
     return solution

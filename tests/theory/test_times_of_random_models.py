@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from genmem.theory import RandomFeatures, Spectrum
+from genmem.theory.nodes import FINE, nodes
 from genmem.theory.timescales import Fractions
 
 
@@ -82,14 +83,12 @@ def test_a_small_fraction_is_reached_after_the_minimum():
     assert left == pytest.approx(right, rel=1e-2) and 1e-5 < right < 1e-2
 
 
-def test_the_minimum_is_where_the_finer_contour_has_it():
+def test_the_minimum_is_where_the_finer_nodes_have_it():
     """The position to 1e-7, which values alone, known to 1e-11, could not give."""
-    from genmem.theory import model as module
-
     for model in (RandomFeatures(8, 16, 0.1), RandomFeatures(2, 64, 0.01, copies=3)):
         times = model.timescales()
         around = times.minimum * np.exp(np.linspace(-0.2, 0.2, 21))
-        rows, _ = model._march(around, module.CURVE_NODES + 6)
+        rows, _ = model._march(around, nodes(FINE), 0.0)
         fit = np.polynomial.Polynomial.fit(np.log(around / times.minimum), rows[0], 10)
         roots = fit.deriv().roots()
         vertex = roots[np.abs(roots).argmin()]
