@@ -77,9 +77,9 @@ def crossing(row: Row, psi_n: np.ndarray, level: float) -> float:
     mem = np.array([row.mem(n) for n in psi_n])
     early = psi_n[mem < level]
     found = float(early[-1]) if early.size else None
-    peak = row.psi_p / row.copies
+    peak = row.psi_p / row.copies if np.isfinite(row.copies) else 0.0
     # At n m = p the test loss has its peak: if anywhere between the grid points, it memorizes there.
-    if np.isfinite(row.copies) and peak > (found or 0) and psi_n[0] <= peak <= psi_n[-1] and row.mem(peak) < level:
+    if peak > (found or 0) and psi_n[0] <= peak <= psi_n[-1] and row.mem(peak) < level:
         found = peak
     if found is None:
         found = _pocket(row, psi_n, level)
