@@ -16,7 +16,7 @@ Every figure of `genmem figures all --runs records/digits-cpu records/random-fea
 makes this page. Each also comes at one column, as PDF, and with its data ([how](publication-figures.md)).
 Measured figures show this project's own recorded runs: first U-Nets on CIFAR-10 at 8×8, then on 8×8 digits.
 """
-CIFAR10 = ("measured-windows", "plane", "overlay")
+CIFAR10 = ("measured-windows", "plane", "overlay", "fidelity")
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
         shrink(FIGURES_AT / "cifar10" / f"{name}-double.png", folder / f"cifar10-{name}.png")
         parts.append(section(f"{name}, CIFAR-10", f"cifar10-{name}", name, " --runs records/cifar10-cpu"))
     for name in FIGURES:
+        if not (FIGURES_AT / f"{name}-double.png").exists():
+            continue  # the digits' records do not show it
         shrink(FIGURES_AT / f"{name}-double.png", folder / f"{name}.png")
         parts.append(section(name, name, name))
     (DOCS / "gallery.md").write_text("\n".join(parts))

@@ -15,6 +15,8 @@ Half = Literal["all", "first", "second"]
 Range = Literal["symmetric", "centered"]
 Optimizer = Literal["adam", "sgd"]
 Precision = Literal["float32", "bf16"]
+DdimGrid = Literal["trailing", "linear"]
+MilestoneGrid = Literal["log", "released"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,8 @@ class TrainConfig:
     """Residual blocks per level of the U-Net, or of the MLP."""
     dropout: float = 0.0
     """Probability with which the U-Net drops a feature in training; 0: no dropout."""
+    drop_channels: bool = False
+    """Drop whole channels in place of single features."""
     optimizer: Optimizer = "adam"
     """Adam (betas 0.9, 0.999) or SGD with momentum."""
     learning_rate: float = 1e-3
@@ -80,12 +84,17 @@ class TrainConfig:
     themselves."""
     train_time: float = 0.0
     """Train at this Ornstein-Uhlenbeck time only (its nearest DDPM step), without generating; 0: at all times."""
+    lowest_step: int = 0
+    """The lowest DDPM step that is trained, of 0 to 999."""
     steps: int = 10_000
     """Optimizer steps of the whole run."""
     milestones: int = 40
     """Number of log-spaced steps at which losses and samples are recorded; the last one is the last step."""
     first_milestone: int = 8
     """The first of these steps; 1 if a run with the default has no more steps than that."""
+    milestone_grid: MilestoneGrid = "log"
+    """log, or released: the steps of the released code of Bonnaire et al., multiples of 250 up to 10 000 and then of
+    5000, 45 of them up to ten million, whatever `milestones` says."""
     loss_times: tuple[float, ...] = (0.01, 0.1)
     """Ornstein-Uhlenbeck times t at which the train and test loss are recorded; the first defines the run's curves."""
     loss_draws: int = 5
@@ -96,11 +105,20 @@ class TrainConfig:
     """Images generated at each milestone, always from the same noise; 0 with a train_time."""
     sampling_steps: int = 50
     """Deterministic DDIM steps per generated image."""
+    ddim_grid: DdimGrid = "trailing"
+    """trailing: from the noisiest DDPM step, evenly, and on to the clean image; linear: evenly from step 999 to step 0,
+    where it ends (one call of the network fewer)."""
     sampling_seed: int | None = None
     """Draws the noise that samples start from; by default the seed does. Networks compared sample by sample share it,
     and nothing else: two on disjoint halves of the data have different seeds and one sampling_seed."""
     precision: Precision = "float32"
     """Arithmetic of the network."""
+    tf32: bool = False
+    """On a CUDA GPU, multiply float32 numbers with the 10 bits of TF32; off: with all 23, in convolutions too."""
+    channels_last: bool = False
+    """Keep the channels of a pixel next to each other in memory."""
+    compile: bool = False
+    """Compile the optimizer steps' network; on a CUDA GPU into CUDA graphs, for networks bound by kernel launches."""
     stop: float = 0.0
     """Stop before the network memorizes, judged at the milestones, at the latest when f_mem exceeds this fraction (its
     lower 95 % bound), and keep the weights with the lowest test loss; 0: train for all steps."""
@@ -126,7 +144,7 @@ class TrainConfig:
             "sampling_steps",
         ):
             count(name, getattr(self, name))
-        for name in ("seed", "samples", "copies", "warmup", "pixels"):
+        for name in ("seed", "samples", "copies", "warmup", "pixels", "lowest_step"):
             count(name, getattr(self, name), least=0)
         if self.sampling_seed is not None:
             count("sampling_seed", self.sampling_seed, least=0)
@@ -146,6 +164,8 @@ class TrainConfig:
             ("range", get_args(Range)),
             ("optimizer", get_args(Optimizer)),
             ("precision", get_args(Precision)),
+            ("ddim_grid", get_args(DdimGrid)),
+            ("milestone_grid", get_args(MilestoneGrid)),
             ("process", PROCESSES),
             ("network", NETWORKS),
         ):
@@ -164,6 +184,12 @@ class TrainConfig:
         if self.first_milestone >= self.steps and self.first_milestone != TrainConfig.first_milestone:
             raise InputError(
                 f"first_milestone must be below steps = {self.steps}, but {self.first_milestone!r} was given"
+            )
+
+        if self.compile and self.dropout:
+            raise InputError(
+                "compile must be off with dropout, which is drawn anew at each step, but dropout "
+                f"{self.dropout!r} was given"
             )
 
     def _check_train_time(self) -> None:
@@ -206,11 +232,25 @@ class TrainConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def milestone_steps(self) -> list[int]:
-        """Step 0 and the log-spaced steps at which the run is measured, increasing, without repetition."""
+        """Step 0 and the steps at which the run is measured, increasing, without repetition; the last one is the
+        last."""
+        if self.milestone_grid == "released":
+            return sorted({0, self.steps, *(step for step in _released_milestones() if step < self.steps)})
         first = self.first_milestone if self.first_milestone < self.steps else 1
         ratio = self.steps / first
         exponents = (i / (self.milestones - 1) for i in range(self.milestones))
         return sorted({0, *(round(first * ratio**exponent) for exponent in exponents)})
+
+
+def _released_milestones() -> list[int]:
+    """The training times at which the released code of Bonnaire et al. generates samples (generate.py there)."""
+
+    def spaced(start: float, end: float, count: int, unit: int) -> set[int]:
+        ratio = (end / start) ** (1 / (count - 1))
+        return {unit * round(start * ratio**k / unit) for k in range(count)}
+
+    every = spaced(251, 1e4, 10, 250) | spaced(1e4, 1e6, 90, 5000) | spaced(1e6, 1e7, 20, 5000)
+    return sorted(every)[::2]
 
 
 def from_json(values: dict) -> TrainConfig:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from genmem.empirics.analysis.collapse import collapse_of
-from genmem.empirics.analysis.fidelity import all_metrics
+from genmem.empirics.analysis.fidelity import all_metrics, distance_curve
 from genmem.empirics.analysis.halves import pair_of, partners
-from genmem.empirics.analysis.laws import fit_law, typical_times
+from genmem.empirics.analysis.laws import fit_law, local_exponents, locally, typical_times
 from genmem.empirics.analysis.measure import SETTING, RunTimes, memorization_rate, times_of
 from genmem.empirics.analysis.quality import Quality, double_descent, quality_of, with_scatter
 from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, NOT_TESTED, UNDECIDED, verdict_on
@@ -90,10 +90,13 @@ class _Measured:
 
     record: RunRecord
     times: RunTimes
-    quality: Quality
+    good: Quality | None
+    """When samples are good, by SWD to all held-out images; None if an older version took it to fewer of them."""
+    best: Quality | None
+    """How good they get, by KID; None likewise."""
     rate: float
     ratios: dict[str, float]
-    """Distance to held-out images / distance to training images at the end, by distance."""
+    """Distance to held-out images / distance to equally many training images at the end, by distance."""
     descents: dict[str, bool]
 
     @classmethod
@@ -101,11 +104,12 @@ class _Measured:
         metrics = all_metrics(record, space)
         ratios, descents = {}, {}
         for name in ("swd", "fid"):
-            curve = np.array([m.distances[f"{name}_test"] for m in metrics])
-            ratios[name] = curve[-1, 0] / metrics[-1].distances[f"{name}_train"][0]
+            curve = distance_curve(record, f"{name}_test", space)
+            ratios[name] = metrics[-1].distances[f"{name}_equal"][0] / metrics[-1].distances[f"{name}_train"][0]
             descents[name] = double_descent(*with_scatter(*curve.T))
-        quality, rate = quality_of(record, "swd", space), memorization_rate(record)[0]
-        return cls(record, times_of(record, t), quality, rate, ratios, descents)
+        older = any(each.older for each in metrics)
+        good, best = (None if older else quality_of(record, name, space) for name in ("swd", "kid"))
+        return cls(record, times_of(record, t), good, best, memorization_rate(record)[0], ratios, descents)
 
 
 def _times_in_n(runs: Sequence[_Measured]) -> list[Finding]:
@@ -122,7 +126,7 @@ def _times_in_width(runs: Sequence[_Measured]) -> list[Finding]:
         _exponent(2, "τ_gen ∝ 1/W [B]", "τ_gen", runs, ("n", "W"), "W", -1),
         _exponent(2, "τ_mem ∝ 1/W [B]", "τ_mem", runs, ("n", "W"), "W", -1),
         _exponent(2, "larger models memorize sooner [W]", "τ_copy", runs, ("n", "W"), "W", sign=-1),
-        _exponent(2, "larger models peak at better fidelity [W]", "peak SWD", runs, ("n", "W"), "W", sign=-1),
+        _exponent(2, "larger models peak at better fidelity [W]", "peak KID", runs, ("n", "W"), "W", sign=-1),
     ]
 
 
@@ -140,14 +144,14 @@ def _batch_and_rate(runs: Sequence[_Measured]) -> list[Finding]:
     findings = [
         _exponent(4, "onset ∝ 1/B [W]", "τ_copy", runs, varied, "B", -1),
         _collapse(runs),
-        _exponent(4, "smaller batches peak at better fidelity [W]", "peak SWD", runs, varied, "B", sign=1),
+        _exponent(4, "smaller batches peak at better fidelity [W]", "peak KID", runs, varied, "B", sign=1),
         _exponent(4, "batch size hardly changes the memorization rate [W]", "memorization rate", runs, varied, "B", 0),
     ]
     onset = _exponent(4, "larger η delays the normalised onset τ·η [W]", "τ_copy", runs, varied, "eta", sign=1, shift=1)
     return [
         *findings,
         onset,
-        _exponent(4, "larger η peaks at better fidelity [W]", "peak SWD", runs, varied, "eta", sign=-1),
+        _exponent(4, "larger η peaks at better fidelity [W]", "peak KID", runs, varied, "eta", sign=-1),
     ]
 
 
@@ -236,13 +240,21 @@ _CLAIMS = (_times_in_n, _times_in_width, _full_batch, _batch_and_rate, _lag, _bl
 
 
 def _quantity(name: str, run: _Measured) -> tuple[float, bool]:
-    """A positive number and whether it is only a lower bound."""
-    if name == "peak SWD":
-        return run.quality.peak, False
+    """A positive number and whether it is only a lower bound; nan where the run does not have it.
+
+    Of the peak its inverse: the true one is lower than what was seen where a run ended too early, and nobody knows by
+    how much where samples cannot be told from real images.
+    """
+    if name == "peak KID":
+        if run.best is None:
+            return math.nan, False
+        if run.best.at_floor:
+            return 1 / (max(run.best.peak, 0.0) + 2 * run.best.sample_error), True
+        return 1 / run.best.peak, run.best.open
     if name == "memorization rate":
         return run.rate, False
     if name == "τ_gen(SWD)":
-        return run.quality.gen.value, run.quality.gen.censored
+        return (math.nan, False) if run.good is None else (run.good.gen.value, run.good.gen.censored)
     time = run.times.lag if name == "τ_copy/τ_gap" else getattr(run.times, name.removeprefix("τ_"))
     return time.value, time.censored
 
@@ -268,17 +280,19 @@ def _exponent(
     kept = [(run, value, late) for run, (value, late) in zip(runs, values, strict=True) if value > 0]
     label = f"exponent of {quantity} in {'η' if factor == 'eta' else factor}" + (f" + {shift:g}" if shift else "")
     if not kept:
-        return _untested(claim, claimed, label, [], f"no run shows {quantity}" if runs else "no such run")
+        why = f"no run shows {quantity}" if runs else "no such run"
+        if runs and all(run.best is None for run in runs) and quantity in ("peak KID", "τ_gen(SWD)"):
+            why = "an older version measured distances, to few held-out images"
+        return _untested(claim, claimed, label, [], why)
     ignored = {FACTORS[name] for name in factors} | set(free)
     names = [name for name in SETTING if name not in ignored]
     settings = [str([getattr(run.record.config, name) for name in names]) for run, _, _ in kept]
-    law = fit_law(
-        {name: [getattr(run.record.config, FACTORS[name]) for run, _, _ in kept] for name in factors},
-        [value for _, value, _ in kept],
-        [late for _, _, late in kept],
-        settings,
-    )
-    fit = law.exponents[factor]
+    data = {name: [getattr(run.record.config, FACTORS[name]) for run, _, _ in kept] for name in factors}
+    numbers = [value for _, value, _ in kept], [late for _, _, late in kept]
+    fit = fit_law(data, *numbers, settings).exponents[factor]
+    local = local_exponents(data, factor, *numbers, settings)
+    if quantity == "peak KID":
+        fit, local = fit.inverse, [dataclasses.replace(each, exponent=each.exponent.inverse) for each in local]
     if math.isnan(fit.value):
         varied = len({getattr(run.record.config, FACTORS[factor]) for run, _, _ in kept}) > 1
         why = "too few were observed" if varied else f"only one {FACTORS[factor]} among these runs"
@@ -288,7 +302,8 @@ def _exponent(
         verdict = _side(low, high, sign)
     else:
         verdict = verdict_on(low, high, expected)
-    return Finding(claim, claimed, label, value, low, high, fit.runs, fit.censored, verdict)
+    note = locally(local) if local else ""
+    return Finding(claim, claimed, label, value, low, high, fit.runs, fit.censored, verdict, note)
 
 
 def _collapse(runs: Sequence[_Measured]) -> Finding:

@@ -5,14 +5,18 @@ Computed once for each milestone and feature space, and stored beside it:
     <run>/metrics/<space>/<step>.safetensors
 
 or, in an exported record, all milestones in <run>/metrics/<space>.npz.
-Distances to finite sets of images depend on how many there are, so the distance to the training images and that to
-held-out ones are taken to equally many of each.
+
+Distances of the sliced Wasserstein and the Frechet kind depend on how many images there are. So each is taken three
+times: to all held-out images, which says how good samples are and has one floor for every n; and to equally many
+training and held-out images, which are compared with each other. The kernel distance has no such bias: its floor is
+zero. What the floor is, as many real images that the run has not trained on tell.
 """
 
 import contextlib
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,8 +27,11 @@ from genmem.empirics.records import locks, packed, store
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import RANDOM_CONV, FeatureSpace, feature_space
 from genmem.empirics.samples.metrics import (
+    LEAST_SAMPLES,
+    Reference,
     fraction_interval,
     frechet_distance,
+    kernel_distance,
     nearest_similarity,
     sliced_wasserstein,
     with_error,
@@ -35,39 +42,71 @@ from genmem.shared.files import visible
 log = logging.getLogger(__name__)
 
 COPY_SIMILARITY = 0.6
-DISTANCES = {"swd": sliced_wasserstein, "fid": frechet_distance}
-_NAMES = ("swd_train", "swd_test", "fid_train", "fid_test")
+"""The threshold of Marion and Wu (arXiv:2605.06077), for the self-supervised features that it was chosen for."""
+REAL_QUANTILE = 0.99
+"""The share of held-out images that a threshold on similarity must not call copies."""
+DISTANCES = {"swd": sliced_wasserstein, "fid": frechet_distance, "kid": kernel_distance}
+_NAMES = (
+    *("swd_train", "swd_test", "swd_equal", "fid_train", "fid_test", "fid_equal"),
+    *("kid_train", "kid_test"),
+)
 _ARRAYS = ("similarity", "nearest", "similarity_held_out")
-# Part of each stored file: metrics of another recipe are computed again.
-_RECIPE = 1
+# Part of each stored file: metrics of another recipe are computed again, if the samples are there to compute from.
+_RECIPE = 2
+# What the first recipe called swd_test and fid_test was to as many held-out as training images.
+_FIRST_RECIPE = 1
+_FIRST_NAMES = {
+    "swd_train": "swd_train",
+    "swd_test": "swd_equal",
+    "fid_train": "fid_train",
+    "fid_test": "fid_equal",
+}
+_FLOORS = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
     """The metrics of one milestone in one feature space.
 
-    distances: for each of swd_train, swd_test, fid_train, fid_test its value and standard error (from the choice of
-    the samples). real: swd and fid between the training and the held-out images themselves, the same at each milestone.
+    distances: by name its value and standard error (from the choice of the samples). swd_test, fid_test, kid_test are
+    to all held-out images; swd_train and fid_train to training images and swd_equal and fid_equal to held-out ones,
+    equally many of both (as many as there are of the fewer); kid_train to all training images.
+    real: the same distances to all held-out images of as many real images as there are samples, that are neither
+    trained on nor held out, and the standard deviation of one such number: the floor, which perfect samples would have.
+    (Of held-out images among themselves, where the pool has too few others.)
     similarity (S,): each sample's largest cosine similarity to a training image, and nearest (S,) which image that is.
     similarity_held_out (S,): the same to equally many held-out images (or all of them, if there are fewer), which no
-    model has seen: what similarity means without copying. Similarities are around the mean of the held-out images.
+    model has seen. Similarities are around the mean of the held-out images. threshold: the similarity to a training
+    image that one held-out image in a hundred exceeds.
+    older: of a record whose samples are no longer all there and whose metrics an older version computed: it has neither
+    kid, nor distances to all held-out images, nor floor, nor threshold.
     """
 
     space: str
     distances: dict[str, tuple[float, float]]
-    real: dict[str, float]
+    real: dict[str, tuple[float, float]]
     similarity: np.ndarray
     nearest: np.ndarray
     similarity_held_out: np.ndarray
+    threshold: float
+    older: bool = False
 
-    def copy_score(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
-        """Fraction of samples more similar than `threshold` to a training image, with its 95 % bootstrap interval
-        (Marion and Wu, arXiv:2605.06077; their 0.6 is meant for self-supervised features)."""
-        return fraction_interval(self.similarity > threshold)
+    def copy_score(self, threshold: float | None = None) -> tuple[float, float, float]:
+        """Fraction of samples more similar to a training image than a threshold, with its exact 95 % interval.
 
-    def copy_score_held_out(self, threshold: float = COPY_SIMILARITY) -> tuple[float, float, float]:
+        By default that is the similarity which only 1 % of held-out images have, so that 0.01 is the score of real
+        images without copies. Marion and Wu (arXiv:2605.06077) take 0.6, in self-supervised features; in pixels and
+        random features most real images exceed it. All nan for `older` metrics without a threshold.
+        """
+        return self._above(self.similarity, threshold)
+
+    def copy_score_held_out(self, threshold: float | None = None) -> tuple[float, float, float]:
         """The same to held-out images: the score of a model that cannot copy."""
-        return fraction_interval(self.similarity_held_out > threshold)
+        return self._above(self.similarity_held_out, threshold)
+
+    def _above(self, similarity: np.ndarray, threshold: float | None) -> tuple[float, float, float]:
+        threshold = self.threshold if threshold is None else threshold
+        return (math.nan,) * 3 if math.isnan(threshold) else fraction_interval(similarity > threshold)
 
 
 def metrics_of(record: RunRecord, step: int, space: FeatureSpace | str = RANDOM_CONV) -> Metrics:
@@ -80,8 +119,16 @@ def metrics_of(record: RunRecord, step: int, space: FeatureSpace | str = RANDOM_
 
 
 def distance_curve(record: RunRecord, name: str, space: FeatureSpace | str = RANDOM_CONV) -> np.ndarray:
-    """The distance swd_train, swd_test, fid_train or fid_test and its standard error at each step of a run, (K, 2)."""
-    return np.array([metrics.distances[name] for metrics in all_metrics(record, space)]).reshape(-1, 2)
+    """The distance of that name (swd_test, say) and its standard error at each step of a run, (K, 2).
+
+    For metrics that are `older` the distance to as many held-out as training images stands in for that to all, and what
+    else they lack is nan.
+    """
+    rows = []
+    for metrics in all_metrics(record, space):
+        known = metrics.distances
+        rows.append(known.get(name, known.get(name.replace("_test", "_equal"), (math.nan, math.nan))))
+    return np.array(rows, float).reshape(-1, 2)
 
 
 def all_metrics(record: RunRecord, space: FeatureSpace | str = RANDOM_CONV) -> list[Metrics]:
@@ -109,40 +156,79 @@ def kl_to_truth(record: RunRecord, step: int) -> tuple[float, float] | None:
 
 @dataclasses.dataclass(frozen=True)
 class _References:
-    """Features of all training and all held-out images, and the mean of the latter."""
+    """Features of all training and all held-out images, and of real images that are neither."""
 
     train: np.ndarray
     test: np.ndarray
-    centre: np.ndarray
-
-    @property
-    def equal(self) -> dict[str, np.ndarray]:
-        """Equally many of both."""
-        count = min(len(self.train), len(self.test))
-        return {"train": self.train[:count], "test": self.test[:count]}
+    unseen: np.ndarray
+    samples: int
+    """How many samples are compared with them."""
 
     @functools.cached_property
-    def real(self) -> dict[str, float]:
-        """The distances between them."""
-        return {name: distance(*self.equal.values()) for name, distance in DISTANCES.items()}
+    def centre(self) -> np.ndarray:
+        return self.test.mean(axis=0)
+
+    @functools.cached_property
+    def sets(self) -> dict[str, Reference]:
+        """What the distances are to, by the second part of their names."""
+        count = min(len(self.train), len(self.test))
+        return {
+            "test": Reference(self.test),
+            "train": Reference(self.train[:count]),
+            "equal": Reference(self.test[:count]),
+            "all": Reference(self.train),
+        }
+
+    def reference(self, name: str) -> Reference:
+        return self.sets["all" if name == "kid_train" else name.partition("_")[2]]
+
+    @functools.cached_property
+    def threshold(self) -> float:
+        similarity = nearest_similarity(self.test, self.train, self.centre)[0]
+        # Exceeded by one in a hundred at most.
+        return float(np.quantile(similarity, REAL_QUANTILE, method="higher"))
+
+    @functools.cached_property
+    def floor(self) -> dict[str, tuple[float, float]]:
+        """The distances of real images to held-out ones, and their standard deviation (see Metrics.real)."""
+        real, held_out = self.unseen, self.sets["test"]
+        if len(real) < self.samples:
+            half = len(self.test) // 2
+            real, held_out = self.test[:half], Reference(self.test[half:])
+        draws = [real[start : start + self.samples] for start in range(0, len(real), self.samples)][:_FLOORS]
+        draws = [draw for draw in draws if len(draw) == len(draws[0]) >= LEAST_SAMPLES]
+        found = {}
+        for name, distance in DISTANCES.items():
+            if not draws or len(held_out.features) < 2:
+                found[name] = (math.nan, math.nan)
+            elif len(draws) > 1:
+                values = [distance(draw, held_out) for draw in draws]
+                found[name] = (float(np.mean(values)), float(np.std(values, ddof=1)))
+            else:
+                found[name] = with_error(distance, draws[0], held_out)
+        return found
 
 
 def _references(record: RunRecord, space: FeatureSpace) -> _References:
-    held_out = record.held_out_images()
+    data, training = record.data(), record.training_images()
+    trained = {image.tobytes() for image in training}
     # They may come in an order of their own, by photograph or class.
-    order = np.random.default_rng(derived_seed(0, "reference")).permutation(len(held_out))
-    test = space(held_out[order])
-    return _References(space(record.training_images()), test, test.mean(axis=0))
+    order = np.random.default_rng(derived_seed(0, "reference")).permutation(len(data.held_out))
+    others = np.random.default_rng(derived_seed(0, "floor")).permutation(len(data.pool))
+    unseen = [k for k in others.tolist() if data.pool[k].tobytes() not in trained]
+    unseen = unseen[: _FLOORS * record.config.samples]
+    return _References(space(training), space(data.held_out[order]), space(data.pool[unseen]), record.config.samples)
 
 
 def _metrics_of(record: RunRecord, step: int, space: FeatureSpace, references: Callable[[], _References]) -> Metrics:
-    if stored := _stored(record, step, space.name):
+    stored = _stored(record, step, space.name)
+    if stored and not (stored.older and _keeps_all_samples(record, step)):
         return stored
     metrics = _compute(space(_samples(record, step)), references(), space.name)
     path = _path(record, step, space.name)
     arrays = {name: getattr(metrics, name) for name in _ARRAYS}
     facts = {"identity": _identity(record, space.name) | {"step": step}}
-    facts |= {"distances": metrics.distances, "real": metrics.real}
+    facts |= {"distances": metrics.distances, "real": metrics.real, "threshold": metrics.threshold}
     try:
         with _only_writer(path.parent):
             store.save(path, arrays, facts)
@@ -157,8 +243,9 @@ def _stored(record: RunRecord, step: int, space: str) -> Metrics | None:
     if path.exists():
         try:
             arrays, facts = store.load(path)
-            if facts["identity"] == _identity(record, space) | {"step": step}:
-                return _read(arrays, facts)
+            found = _read(arrays, facts, _identity(record, space) | {"step": step})
+            if found:
+                return found
         except store.DamagedFile as error:
             log.warning("%s; computing it again", error)
     path = path.parent.with_suffix(".npz")
@@ -174,9 +261,10 @@ def _identity(record: RunRecord, space: str) -> dict:
 
 
 def spaces_of(record: RunRecord) -> list[str]:
-    """The feature spaces in which metrics of a run were stored, and the one in which they always are."""
+    """The feature spaces in which metrics of a run were stored, and the one in which those of images always are."""
     stored = (path.name.removesuffix(".npz") for path in visible(record.directory / "metrics", "*"))
-    return sorted({*stored, *([RANDOM_CONV] if record.config.samples else [])})
+    always = record.config.samples and record.config.process == "gaussian"
+    return sorted({*stored, *([RANDOM_CONV] if always else [])})
 
 
 def pack(record: RunRecord, space: str, target: Path) -> None:
@@ -188,13 +276,20 @@ def pack(record: RunRecord, space: str, target: Path) -> None:
         found = {step: metrics for step in record.steps.tolist() if (metrics := _stored(record, step, space))}
     if not found:
         return
+    first = next(iter(found.values()))
+    names = _FIRST_NAMES.values() if first.older else _NAMES
     milestones = {
         step: {name: getattr(metrics, name) for name in _ARRAYS}
-        | {"distances": np.array([metrics.distances[name] for name in _NAMES])}
+        | {"distances": np.array([metrics.distances[name] for name in names])}
         for step, metrics in found.items()
     }
-    facts = {"identity": _identity(record, space), "real": next(iter(found.values())).real}
-    packed.save(target / "metrics" / f"{space}.npz", milestones, facts, similarities=(COPY_SIMILARITY,))
+    identity = _identity(record, space) | ({"recipe": _FIRST_RECIPE} if first.older else {})
+    facts = {"identity": identity, "real": first.real}
+    thresholds = [COPY_SIMILARITY]
+    if not first.older:
+        facts["threshold"] = first.threshold
+        thresholds.append(first.threshold)
+    packed.save(target / "metrics" / f"{space}.npz", milestones, facts, similarities=thresholds)
 
 
 @functools.lru_cache(maxsize=32)
@@ -205,37 +300,48 @@ def _packed(path: Path, changed: int, key: str) -> dict[int, Metrics]:
     except store.DamagedFile as error:
         log.warning("%s; computing it again", error)
         return {}
-    identity = facts.get("identity", {})
-    if identity != {"key": key, "space": identity.get("space"), "recipe": _RECIPE}:
-        return {}
+    identity = facts["identity"] | {"key": key, "recipe": _RECIPE}
+    names = _FIRST_NAMES if facts["identity"]["recipe"] == _FIRST_RECIPE else _NAMES
     found = {}
     for step, arrays in milestones.items():
-        distances = dict(zip(_NAMES, map(tuple, arrays.pop("distances").tolist()), strict=True))
-        found[step] = Metrics(identity["space"], distances, facts["real"], **arrays)
+        distances = dict(zip(names, arrays.pop("distances").tolist(), strict=True))
+        if metrics := _read(arrays, facts | {"distances": distances}, identity):
+            found[step] = metrics
     return found
 
 
 def _compute(samples: np.ndarray, references: _References, space: str) -> Metrics:
     distances = {
-        name: with_error(DISTANCES[kind], samples, references.equal[split])
-        for name in _NAMES
-        for kind, split in [name.split("_")]
+        name: with_error(DISTANCES[name.partition("_")[0]], samples, references.reference(name)) for name in _NAMES
     }
     similarity, nearest = nearest_similarity(samples, references.train, references.centre)
     control = references.test[: len(references.train)]
     return Metrics(
         space,
         distances,
-        references.real,
+        references.floor,
         similarity,
         nearest.astype(np.int32),
         nearest_similarity(samples, control, references.centre)[0],
+        references.threshold,
     )
 
 
-def _read(arrays: dict[str, np.ndarray], facts: dict) -> Metrics:
-    distances = {name: tuple(facts["distances"][name]) for name in _NAMES}
-    return Metrics(facts["identity"]["space"], distances, facts["real"], **arrays)
+def _read(arrays: dict[str, np.ndarray], facts: dict, identity: dict) -> Metrics | None:
+    """The metrics that were stored, if they are those of this identity, be it in the first recipe."""
+    space = identity["space"]
+    if facts["identity"] == identity:
+        distances = {name: tuple(facts["distances"][name]) for name in _NAMES}
+        real = {name: tuple(pair) for name, pair in facts["real"].items()}
+        return Metrics(space, distances, real, threshold=facts["threshold"], **arrays)
+    if facts["identity"] == identity | {"recipe": _FIRST_RECIPE}:
+        distances = {new: tuple(facts["distances"][old]) for old, new in _FIRST_NAMES.items()}
+        return Metrics(space, distances, {}, threshold=math.nan, older=True, **arrays)
+    return None
+
+
+def _keeps_all_samples(record: RunRecord, step: int) -> bool:
+    return len(record.milestone(step).get("samples", ())) == record.config.samples
 
 
 def _samples(record: RunRecord, step: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,20 @@ class Exponent:
     """Times in the fit, censored ones included."""
     censored: int
     """How many of them are censored."""
+
+    @property
+    def inverse(self) -> "Exponent":
+        """Of one divided by what was fitted."""
+        return dataclasses.replace(self, value=-self.value, low=-self.high, high=-self.low)
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """The exponent between two neighbouring values of a factor."""
+
+    start: float
+    end: float
+    exponent: Exponent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,27 +75,89 @@ def fit_law(factors: dict[str, Sequence[float]], times, censored, groups=None) -
     interval for large M. Its coverage on censored data is held by a test. An alpha is unknown (nan) where its factor
     does not vary within a group, or varies only together with others.
     """
-    names = list(factors)
-    x = np.column_stack([np.log(np.asarray(factors[name], float)) for name in names])
+    found = _fitted(factors, times, censored, groups)
+    fit, columns = found.regression, found.columns
+    seen = ~np.asarray(censored, bool)
+    summary = {"runs": int(seen.size), "censored": int((~seen).sum())}
+    exponents = {}
+    for index, name in enumerate(factors):
+        known = fit is not None and found.estimable[index]
+        value = float(fit.values[columns.index(index)]) if known else math.nan
+        low, high = fit.interval(columns.index(index)) if known else (-math.inf, math.inf)
+        exponents[name] = Exponent(value, low, high, **summary)
+    return Law(exponents, fit.spread if fit is not None else math.nan)
+
+
+class _Fitted(NamedTuple):
+    """A regression on an independent set of the factors' columns, and which factors can be told from all others."""
+
+    regression: "Regression | None"
+    columns: list[int]
+    estimable: list[bool]
+
+
+def _fitted(factors: dict[str, Sequence[float]], times, censored, groups) -> _Fitted:
+    """The regression of `fit_law`, without intervals."""
+    x = np.column_stack([np.log(np.asarray(column, float)) for column in factors.values()])
     y = np.log(np.asarray(times, float))
     seen = ~np.asarray(censored, bool)
     constants = _indicators(groups, len(x))
     # Centring by group leaves the exponents as they are, and makes the constants nearly independent of them.
     x = x - constants @ (constants.T @ x / np.maximum(constants.sum(0), 1)[:, None])
-    summary = {"runs": int(seen.size), "censored": int((~seen).sum())}
     # A group without a single observed time cannot fix its constant, and says nothing about the exponents.
     informative = constants[seen].any(0)
     keep = constants[:, informative].any(1)
     x, y, seen, constants = x[keep], y[keep], seen[keep], constants[keep][:, informative]
     estimable, columns = _estimable(x, constants, seen)
     fit = regress(np.column_stack([x[:, columns], constants]), y, seen) if len(columns) else None
-    exponents = {}
-    for index, name in enumerate(names):
-        known = fit is not None and estimable[index]
-        value = float(fit.values[columns.index(index)]) if known else math.nan
-        low, high = fit.interval(columns.index(index)) if known else (-math.inf, math.inf)
-        exponents[name] = Exponent(value, low, high, **summary)
-    return Law(exponents, fit.spread if fit is not None else math.nan)
+    return _Fitted(fit, columns, estimable)
+
+
+def local_exponents(factors: dict[str, Sequence[float]], name: str, times, censored, groups=None) -> list[Local]:
+    """The exponent of one factor between each two neighbouring values of it, where they differ; else empty.
+
+    The power law in pieces: log time is continuous, and linear in log factor between the values that were measured,
+    with all other factors as in `fit_law`. They differ where the pieces are likelier than one power by more than chance
+    has it in one of twenty cases (the F-test of least squares, where nothing is censored). Beyond the largest value at
+    which a time was observed there is no piece.
+    Arguments as in `fit_law`; name: of the factor. Fewer than three values have no two pieces.
+    """
+    from scipy.stats import f as fisher
+
+    seen, along = ~np.asarray(censored, bool), np.asarray(factors[name], float)
+    # A run that is known to last longer says nothing of a piece that no other run has seen the end of.
+    keep = along <= along[seen].max(initial=0)
+    factors = {other: np.asarray(column, float)[keep] for other, column in factors.items()}
+    times, censored = np.asarray(times, float)[keep], ~seen[keep]
+    groups = None if groups is None else np.asarray(groups)[keep]
+    values = np.unique(factors[name])
+    if len(values) < 3:
+        return []
+    ends = list(zip(values[:-1].tolist(), values[1:].tolist(), strict=True))
+    # How far each run has come within a piece: all of it beyond, nothing before.
+    pieces = {f"{low:g} to {high:g}": np.clip(factors[name], low, high) / low for low, high in ends}
+    rest = {other: column for other, column in factors.items() if other != name}
+    one, many = (_fitted(each, times, censored, groups).regression for each in (factors, rest | pieces))
+    if one is None or many is None or math.isinf(one.top):
+        return []
+    more, freedom = many.design.shape[1] - one.design.shape[1], many.observed - many.design.shape[1]
+    if more <= 0 or freedom <= 0:
+        return []
+    chance = many.observed * math.log1p(more * fisher.ppf(LEVEL, more, freedom) / freedom)
+    if 2 * (many.top - one.top) <= chance:
+        return []
+    law = fit_law(rest | pieces, times, censored, groups)
+    return [Local(low, high, law.exponents[piece]) for (low, high), piece in zip(ends, pieces, strict=True)]
+
+
+def locally(local: Sequence[Local]) -> str:
+    """The local exponents in words."""
+    known = [each for each in local if not math.isnan(each.exponent.value)]
+    return "locally " + ", ".join(
+        f"{each.exponent.value:.2f} ({each.exponent.low:.2f} to {each.exponent.high:.2f}) from {each.start:g} to "
+        f"{each.end:g}"
+        for each in known
+    )
 
 
 def typical_times(times, censored, cells) -> dict[str, tuple[float, float, float]]:

@@ -26,12 +26,14 @@ _NOT_SETTING = {
     "steps",
     "milestones",
     "first_milestone",
+    "milestone_grid",
     "loss_times",
     "loss_draws",
     "test_images",
     "samples",
     "sampling_steps",
     "sampling_seed",
+    "ddim_grid",
     "stop",
 }
 SETTING = tuple(field.name for field in dataclasses.fields(TrainConfig) if field.name not in _NOT_SETTING)

@@ -39,9 +39,13 @@ def _check_unet(config) -> None:
         raise InputError(f"width must be a multiple of 4, but {config.width!r} was given")
     if config.levels > 3:
         raise InputError(f"levels must be at most 3, but {config.levels!r} was given")
+    if config.drop_channels and not config.dropout:
+        raise InputError("dropout must be above 0 for drop_channels, but 0 was given")
 
 
 def _check_mlp(config) -> None:
+    if config.drop_channels:
+        raise InputError(f"drop_channels must be off for the network {config.network}, which has none")
     if config.dropout:
         raise InputError(f"dropout must be 0 for the network {config.network}, but {config.dropout!r} was given")
 
@@ -69,6 +73,7 @@ def _check_transformer(config) -> None:
 NETWORKS: dict[str, Network] = {
     "unet": Network(_in_file("unet"), _check_unet),
     "mlp": Network(_in_file("mlp"), _check_mlp),
+    "layernorm-mlp": Network(_in_file("layernorm_mlp"), _check_mlp),
     "random-features": Network(_in_file("random_features"), _check_random_features, theory=True),
     "tree-unet": Network(_in_file("tree_unet"), _check_tree_unet, processes=("masked", "uniform")),
     "transformer": Network(_in_file("transformer"), _check_transformer, processes=("masked", "uniform")),

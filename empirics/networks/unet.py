@@ -7,7 +7,19 @@ MULTIPLIERS = (1, 2, 4)
 
 def build(config, shape: tuple[int, int, int]):
     """The config's U-Net for images of this shape (C, H, W)."""
-    return unet(config.width, shape[0], shape[1], config.levels, config.blocks, config.dropout)
+    network = unet(config.width, shape[0], shape[1], config.levels, config.blocks, config.dropout)
+    return drop_channels(network) if config.drop_channels else network
+
+
+def drop_channels(network):
+    """The same network, in training without whole channels where it would have left out single features."""
+    from diffusers.models.resnet import ResnetBlock2D
+    from torch import nn
+
+    for module in network.modules():
+        if isinstance(module, ResnetBlock2D):
+            module.dropout = nn.Dropout2d(module.dropout.p)
+    return network
 
 
 def unet(width: int, channels: int, size: int, levels: int = 3, blocks: int = 2, dropout: float = 0.0):

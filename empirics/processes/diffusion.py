@@ -64,23 +64,25 @@ def _signal(device):
     return torch.as_tensor(alphabar(), dtype=torch.float32, device=device)
 
 
-def ddim(network, noise, steps: int, bound: float | None = 1.0):
+def ddim(network, noise, steps: int, bound: float | None = 1.0, grid: str = "trailing"):
     """Images (B, C, H, W) generated from `noise` by deterministic DDIM (Song et al., arXiv:2010.02502, eta = 0).
 
     The predicted image is clipped to [-bound, bound], the pixel range (None: not at all), and the noise recomputed from
     it: at the noisiest step the signal is 1/157 of the noise, so that a small error of the network would throw the
     sample far off. Clipping without recomputing (diffusers' default) drifts away as steps are added; with it f_mem
     hardly changes from 20 steps on.
-    "Trailing" spacing includes the noisiest step.
+    grid: "trailing" spacing includes the noisiest step, and the last one leads to the clean image. "linear" spacing
+    goes from step 999 to step 0 and ends there, in steps - 1 calls of the network, as in the released code of Bonnaire
+    et al. (arXiv:2505.17638).
     """
-    scheduler = _ddim_scheduler(steps, bound)
+    scheduler = _scheduler(steps, bound, grid)
     images = noise
     for k in scheduler.timesteps.tolist():
         images = _ddim_step(network, scheduler, k, images)
     return images
 
 
-def ddim_log_density(network, noise, steps: int):
+def ddim_log_density(network, noise, steps: int, grid: str = "trailing"):
     """Natural logarithm (B,) of the density with which `ddim` without a bound generates its image of each `noise`.
 
     Each step is a smooth map, so that the law of what is generated is known exactly, by the change of variables: the
@@ -90,7 +92,7 @@ def ddim_log_density(network, noise, steps: int):
     """
     import torch
 
-    scheduler = _ddim_scheduler(steps, None)
+    scheduler = _scheduler(steps, None, grid)
     images = noise
     total = torch.distributions.Normal(0.0, 1.0).log_prob(noise).flatten(1).sum(1)
     for k in scheduler.timesteps.tolist():
@@ -107,9 +109,11 @@ def ddim_log_density(network, noise, steps: int):
     return total.detach()
 
 
-def _ddim_scheduler(steps: int, bound: float | None):
+def _scheduler(steps: int, bound: float | None, grid: str):
     from diffusers import DDIMScheduler
 
+    if grid == "linear":
+        return _Linear(steps, bound)
     scheduler = DDIMScheduler(
         num_train_timesteps=STEPS,
         beta_start=BETA_START,
@@ -124,4 +128,23 @@ def _ddim_scheduler(steps: int, bound: float | None):
 
 def _ddim_step(network, scheduler, k: int, images):
     prediction = network(images, images.new_full((len(images),), k, dtype=int)).sample.float()
+    if isinstance(scheduler, _Linear):
+        return scheduler.step(prediction, k, images)
     return scheduler.step(prediction, k, images, eta=0.0, use_clipped_model_output=True).prev_sample
+
+
+class _Linear:
+    """DDIM on whole steps that are evenly spaced from the last to the first, both included (`timesteps` without it)."""
+
+    def __init__(self, steps: int, bound: float | None):
+        grid = np.linspace(0, STEPS - 1, steps, dtype=int)[::-1]
+        self.timesteps, self.bound = grid[:-1], bound
+        self._next = dict(zip(grid[:-1].tolist(), grid[1:].tolist(), strict=True))
+
+    def step(self, prediction, k: int, images):
+        now, then = float(alphabar()[k]), float(alphabar()[self._next[k]])
+        clean = (images - (1 - now) ** 0.5 * prediction) / now**0.5
+        if self.bound is not None:
+            clean = clean.clamp(-self.bound, self.bound)
+            prediction = (images - now**0.5 * clean) / (1 - now) ** 0.5
+        return then**0.5 * clean + (1 - then) ** 0.5 * prediction

@@ -22,7 +22,17 @@ from genmem.shared.errors import InputError
 
 
 class Gaussian(Process):
-    """bound: to which samples are clipped, and 1 for pixels in [-1, 1], of which samples are recorded with 8 bits."""
+    """bound: to which samples are clipped, and 1 for pixels in [-1, 1], of which samples are recorded with 8 bits.
+    lowest: the lowest step that is trained, and over which losses are averaged. grid: of DDIM (see diffusion.py).
+    """
+
+    def __init__(self, bound: float | None = None, symbols: int | None = None, lowest: int = 0, grid: str = "trailing"):
+        super().__init__(bound, symbols)
+        self.lowest, self.grid = lowest, grid
+
+    @classmethod
+    def of(cls, config, bound: float | None = None, symbols: int | None = None) -> "Gaussian":
+        return cls(bound, symbols, config.lowest_step, config.ddim_grid)
 
     @classmethod
     def check(cls, config) -> None:
@@ -30,6 +40,13 @@ class Gaussian(Process):
             step_of_time(t)
         if config.sampling_steps > STEPS:
             raise InputError(f"sampling_steps must be at most {STEPS}, but {config.sampling_steps!r} was given")
+        if config.lowest_step >= STEPS:
+            raise InputError(f"lowest_step must be below {STEPS}, but {config.lowest_step!r} was given")
+        if config.ddim_grid == "linear" and config.sampling_steps < 2:
+            raise InputError(
+                f"sampling_steps must be at least 2 on a linear grid, which has two ends, but "
+                f"{config.sampling_steps!r} was given"
+            )
 
     def clean(self, array: np.ndarray):
         import torch
@@ -40,12 +57,12 @@ class Gaussian(Process):
         return step_of_time(t)
 
     def levels(self, share):
-        return (share * STEPS).long().clamp(max=STEPS - 1)
+        return (self.lowest + share * (STEPS - self.lowest)).long().clamp(max=STEPS - 1)
 
     def draw_levels(self, count: int, random):
         import torch
 
-        return torch.randint(STEPS, (count,), generator=random, device=random.device)
+        return torch.randint(self.lowest, STEPS, (count,), generator=random, device=random.device)
 
     def draw_noise(self, shape: tuple[int, ...], random):
         import torch
@@ -62,14 +79,14 @@ class Gaussian(Process):
         return self.draw_noise((count, *shape), random)
 
     def sample(self, network, start, steps: int):
-        return ddim(network, start, steps, self.bound)
+        return ddim(network, start, steps, self.bound, self.grid)
 
     def distances(self, samples, training, groups=None):
         return nearest_two(samples, training, groups)
 
     def log_density(self, network, start, steps: int):
         """By the change of variables, and so only of samples that are not clipped."""
-        return ddim_log_density(network, start, steps) if self.bound is None else None
+        return ddim_log_density(network, start, steps, self.grid) if self.bound is None else None
 
     def packed(self, samples):
         import torch

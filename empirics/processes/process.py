@@ -38,6 +38,11 @@ class Process(abc.ABC):
         self.symbols = symbols or 0
 
     @classmethod
+    def of(cls, config: Any, bound: float | None = None, symbols: int | None = None) -> "Process":
+        """The process of a run's TrainConfig, on data of this bound, or of so many symbols."""
+        return cls(bound, symbols)
+
+    @classmethod
     @abc.abstractmethod
     def check(cls, config: Any) -> None:
         """Raise InputError for values of a TrainConfig that no run of this process can have; its times, above all."""

@@ -4,11 +4,18 @@
 - `random-conv`: a fixed random convolutional network, the same on every machine, nothing to download. Random features
   of this kind see edges and textures; their distances are not those of a trained network, hence the name;
 - `resnet18:FILE`, `resnet50:FILE`: the last pooled layer of a ResNet whose weights lie in a local safetensors file with
-  torchvision's names (timm's and DINO's ResNets have the same), for example a self-supervised one.
+  torchvision's names (timm's ResNets have the same);
+- `sscd:FILE`: the copy detector of Pizzi et al. (arXiv:2202.10261), as they publish it: TorchScript, FILE.pt;
+- `dino:FILE`: a self-supervised network of Caron et al. (arXiv:2104.14294) or of its second version (arXiv:2304.07193):
+  a vision transformer, or a ResNet-50, in safetensors with timm's names; or any TorchScript file.
+
+The last two are self-supervised: in their features a fixed threshold on similarity means something. TorchScript is a
+program: load files that you trust.
 """
 
 import dataclasses
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +26,8 @@ from genmem.shared.errors import InputError, known
 
 PIXELS, RANDOM_CONV = "pixels", "random-conv"
 RESNETS = {"resnet18": (False, (2, 2, 2, 2)), "resnet50": (True, (3, 4, 6, 3))}
+SELF_SUPERVISED = ("sscd", "dino")
+_SSCD_SIDE = 288
 _WIDTHS = (32, 64, 64)
 _BATCH = 256
 _RESNET_SIDE = 224
@@ -35,6 +44,11 @@ class FeatureSpace:
     network: Callable | None = dataclasses.field(default=None, repr=False, compare=False)
     """On tensors; None for the pixels themselves."""
 
+    @property
+    def self_supervised(self) -> bool:
+        """Whether similarities are those of a network that learned, without labels, to tell pictures apart."""
+        return self.name.partition("-")[0] in SELF_SUPERVISED
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         images = np.asarray(images, np.float32)
         if self.network is None:
@@ -48,9 +62,9 @@ class FeatureSpace:
 def feature_space(text: str) -> FeatureSpace:
     """The space called `text`; raises InputError for an unknown name or a file that is not of that architecture."""
     kind, colon, path = text.partition(":")
-    if kind in RESNETS and colon:
-        return _resnet_space(kind, Path(path))
-    known("features", text, (PIXELS, RANDOM_CONV, *(f"{name}:FILE" for name in RESNETS)))
+    if kind in (*RESNETS, *SELF_SUPERVISED) and colon:
+        return _space_of_file(kind, Path(path))
+    known("features", text, (PIXELS, RANDOM_CONV, *(f"{name}:FILE" for name in (*RESNETS, *SELF_SUPERVISED))))
     return FeatureSpace(PIXELS) if text == PIXELS else FeatureSpace(RANDOM_CONV, random_conv)
 
 
@@ -72,32 +86,61 @@ def random_conv(images):
     return adaptive_avg_pool2d(images, 1).flatten(1)
 
 
-def _resnet_space(kind: str, path: Path) -> FeatureSpace:
+def _space_of_file(kind: str, path: Path) -> FeatureSpace:
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load
     from torch.nn.functional import interpolate
-
-    from genmem.empirics.samples.resnet import ResNet
 
     try:
         content = path.read_bytes()
-        weights = load(content)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"features must name a safetensors file, but {str(path)!r} cannot be read: {error}") from None
-    network = ResNet(*RESNETS[kind]).eval()
-    # The classifier is not a feature.
-    weights = {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise InputError(f"features must hold the weights of a {kind}, but {str(path)!r} does not: {reason}") from None
+    except OSError as error:
+        raise InputError(f"features must name a file of weights, but {str(path)!r} cannot be read: {error}") from None
+    if kind == "sscd" or kind == "dino" and path.suffix != ".safetensors":
+        network, side = _torchscript(content, path), _SSCD_SIDE if kind == "sscd" else _RESNET_SIDE
+    else:
+        network, side = _of_weights(kind, content, path)
     mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION))
 
-    def pooled(images):
+    def features(images):
         images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        images = interpolate(images, size=_RESNET_SIDE, mode="bilinear", antialias=True)
+        images = interpolate(images, size=side, mode="bilinear", antialias=True)
         return network(((images + 1) / 2 - mean) / deviation)
 
-    return FeatureSpace(f"{kind}-{hashlib.sha256(content).hexdigest()[:8]}", pooled)
+    return FeatureSpace(f"{kind}-{hashlib.sha256(content).hexdigest()[:8]}", features)
+
+
+def _torchscript(content: bytes, path: Path):
+    import torch
+
+    try:
+        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"features must name a TorchScript file, but {str(path)!r} is none: {reason}") from None
+
+
+def _of_weights(kind: str, content: bytes, path: Path):
+    """The network whose weights a safetensors file holds, and the side of the images that it takes."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from genmem.empirics.samples.resnet import ResNet
+    from genmem.empirics.samples.vit import VisionTransformer
+
+    try:
+        weights = load(content)
+    except SafetensorError as error:
+        raise InputError(f"features must name a safetensors file, but {str(path)!r} cannot be read: {error}") from None
+    # Neither the classifier nor the head and the mask token of self-supervised training are features.
+    weights = {name: tensor for name, tensor in weights.items() if not name.startswith(("fc.", "head.", "mask_token"))}
+    try:
+        if kind == "dino" and "conv1.weight" not in weights:
+            network = VisionTransformer(weights).eval()
+            side = network.side
+        else:
+            network, side = ResNet(*RESNETS["resnet50" if kind == "dino" else kind]).eval(), _RESNET_SIDE
+        network.load_state_dict(weights)
+    except (RuntimeError, KeyError, ValueError) as error:
+        lines = str(error).splitlines()
+        reason = lines[1 if len(lines) > 1 else 0].strip()
+        raise InputError(f"features must hold the weights of a {kind}, but {str(path)!r} does not: {reason}") from None
+    return network, side

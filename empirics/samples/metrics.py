@@ -17,7 +17,45 @@ _JACKKNIFE_GROUPS = 20
 LEAST_SAMPLES = 3
 """Of a distance with its error: the jackknife leaves one out, and a covariance needs two."""
 
-Reference = TypeVar("Reference")
+Compared = TypeVar("Compared")
+
+
+class Reference:
+    """Features (N, F) that samples are compared with, and what distances to them need of them, calculated once."""
+
+    def __init__(self, features: np.ndarray):
+        self.features = features
+
+    @functools.cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mean and a root R of the covariance R'R."""
+        return _moments(self.features)
+
+    @functools.cached_property
+    def projections(self) -> np.ndarray:
+        """The features along the fixed directions, sorted."""
+        return _projections(self.features, PROJECTIONS)
+
+    @functools.cached_property
+    def standardised(self) -> np.ndarray:
+        return self.standard(self.features)
+
+    def standard(self, features: np.ndarray) -> np.ndarray:
+        """Features in units of the reference's root mean square deviation from its mean."""
+        return (features - self._centre) / self._scale
+
+    @functools.cached_property
+    def self_similarity(self) -> float:
+        """The mean kernel between two different references."""
+        return _mean_of_pairs(self.standardised)
+
+    @functools.cached_property
+    def _centre(self) -> np.ndarray:
+        return self.features.mean(axis=0)
+
+    @functools.cached_property
+    def _scale(self) -> float:
+        return float(np.sqrt(np.mean((self.features - self._centre) ** 2))) or 1.0
 
 
 def memorized_fraction(d1: np.ndarray, d2: np.ndarray, threshold: float = THRESHOLD) -> tuple[float, float, float]:
@@ -66,19 +104,28 @@ def binomial_ends(trials: int) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def sliced_wasserstein(a: np.ndarray, b: np.ndarray, projections: int = PROJECTIONS) -> float:
+def sliced_wasserstein(a: np.ndarray, b: np.ndarray | Reference, projections: int = PROJECTIONS) -> float:
     """Sliced 2-Wasserstein distance between samples a (S, F) and b (M, F) (Bonneel et al., J. Math. Imaging Vis. 51,
     22 (2015)): the root mean square, over fixed random directions, of the distance between the projections.
 
     In one dimension the distance is that of the quantile functions, here exact for any S and M.
     """
-    directions = _directions(projections, a.shape[1])
-    x, y = np.sort(directions @ a.T, axis=1), np.sort(directions @ b.T, axis=1)
+    x = _projections(a, projections)
+    if isinstance(b, Reference):
+        y = b.projections if projections == PROJECTIONS else _projections(b.features, projections)
+    else:
+        y = _projections(b, projections)
+    many, few = y.shape[1], len(a)
     # Both quantile functions are constant between neighbouring multiples of 1/S and of 1/M.
-    ends = np.unique(np.concatenate([np.arange(1, len(a) + 1) * len(b), np.arange(1, len(b) + 1) * len(a)]))
-    shares = np.diff(ends, prepend=0) / (len(a) * len(b))
-    gaps = x[:, (ends - 1) // len(b)] - y[:, (ends - 1) // len(a)]
+    ends = np.unique(np.concatenate([np.arange(1, few + 1) * many, np.arange(1, many + 1) * few]))
+    shares = np.diff(ends, prepend=0) / (few * many)
+    gaps = x[:, (ends - 1) // many] - y[:, (ends - 1) // few]
     return float(np.sqrt((gaps.astype(float) ** 2 @ shares).mean()))
+
+
+def _projections(features: np.ndarray, count: int) -> np.ndarray:
+    """Features (N, F) along fixed directions, sorted along each (count, N)."""
+    return np.sort(_directions(count, features.shape[1]) @ features.T, axis=1)
 
 
 @functools.cache
@@ -88,7 +135,7 @@ def _directions(count: int, dimension: int) -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+def frechet_distance(a: np.ndarray, b: np.ndarray | Reference) -> float:
     """Squared Frechet distance between the normal laws of the means and covariances of a (S, F) and b (M, F).
 
     |mean_a - mean_b|^2 + Tr(C_a + C_b - 2 (C_a^{1/2} C_b C_a^{1/2})^{1/2}), the FID of Heusel et al. (arXiv:1706.08500)
@@ -96,24 +143,47 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     values of R_a R_b', which also holds for fewer samples than features and squares nothing. Raises InputError for
     fewer than two samples, which have no covariance, and for numbers that are not finite.
     """
-    for x in (a, b):
+    for x in (a, b.features if isinstance(b, Reference) else b):
         if len(x) < 2 or not np.isfinite(x).all():
             what = f"{len(x)} of them" if len(x) < 2 else "numbers that are not finite"
             raise InputError(
                 f"a Frechet distance must be between two images or more with finite features, but {what} were given"
             )
 
-    def moments(x):
-        mean = x.mean(axis=0, dtype=float)
-        return mean, np.linalg.qr((x - mean) / np.sqrt(len(x) - 1), mode="r")
-
-    (mean_a, root_a), (mean_b, root_b) = moments(a), moments(b)
+    (mean_a, root_a), (mean_b, root_b) = _moments(a), b.moments if isinstance(b, Reference) else _moments(b)
     overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     squares = ((mean_a - mean_b) ** 2).sum() + (root_a**2).sum() + (root_b**2).sum()
     return max(0.0, float(squares - 2 * overlap))
 
 
-def with_error(distance: Callable[[np.ndarray, Reference], float], a: np.ndarray, b: Reference) -> tuple[float, float]:
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = x.mean(axis=0, dtype=float)
+    return mean, np.linalg.qr((x - mean) / np.sqrt(len(x) - 1), mode="r")
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray | Reference) -> float:
+    """Squared maximum mean discrepancy between the laws of a (S, F) and b (M, F), without bias for any S and M of two
+    or more: zero in the mean for samples of one law, and so now and then below it.
+
+    The KID of Binkowski et al. (arXiv:1801.01401, eq. 4), with their kernel (x.y / F + 1)^3; here of features around
+    the mean of b and in units of its root mean square deviation, so that the scale of a feature space plays no part.
+    """
+    reference = b if isinstance(b, Reference) else Reference(b)
+    x = reference.standard(a)
+    between = (x @ reference.standardised.T / x.shape[1] + 1) ** 3
+    return _mean_of_pairs(x) + reference.self_similarity - 2 * float(between.mean(dtype=float))
+
+
+def _mean_of_pairs(x: np.ndarray) -> float:
+    """The mean of the kernel over all pairs of different rows of x (N, F)."""
+    total = 0.0
+    for start in range(0, len(x), _CHUNK):
+        total += float(((x[start : start + _CHUNK] @ x.T / x.shape[1] + 1) ** 3).sum(dtype=float))
+    own = float((((x**2).mean(axis=1) + 1) ** 3).sum(dtype=float))
+    return (total - own) / (len(x) * (len(x) - 1))
+
+
+def with_error(distance: Callable[[np.ndarray, Compared], float], a: np.ndarray, b: Compared) -> tuple[float, float]:
     """distance(a, b) and its standard error from the choice of the samples a, by a jackknife over 20 groups.
 
     The bootstrap would repeat samples, which moves distances between distributions away from b. Raises InputError for

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from genmem.empirics.analysis.fidelity import COPY_SIMILARITY, kl_to_truth, metrics_of
-from genmem.empirics.analysis.laws import Exponent, Law, fit_law, typical_times
+from genmem.empirics.analysis.laws import Exponent, Law, Local, fit_law, local_exponents, locally, typical_times
 from genmem.empirics.analysis.measure import SETTING, Measurement, RunTimes, Time, setting_of, time_intervals
 from genmem.empirics.records.runs import RunRecord
 from genmem.empirics.samples.features import FeatureSpace
@@ -16,6 +16,7 @@ from genmem.shared.vocabulary import EVENTS, FACTORS, RECORDED
 
 if TYPE_CHECKING:
     from genmem.empirics.analysis.claims import Finding
+    from genmem.empirics.analysis.divergence import DivergenceTimes
     from genmem.empirics.analysis.quality import Quality
 
 # Exponents and ratios beyond it mean nothing.
@@ -37,6 +38,17 @@ def joint_laws(measurement: Measurement) -> dict[str, Law]:
     return laws
 
 
+def local_laws(measurement: Measurement) -> dict[str, list[Local]]:
+    """The exponents of each time in n between neighbouring n, where they are not one (see laws.local_exponents)."""
+    n = [run.record.config.n for run in measurement.lawful]
+    groups = [setting_of(run.record) for run in measurement.lawful]
+    found = {}
+    for event in EVENTS:
+        times = [getattr(run, event) for run in measurement.lawful]
+        found[event] = local_exponents({"n": n}, "n", [t.value for t in times], [t.censored for t in times], groups)
+    return found
+
+
 def intervals_of(measurement: Measurement) -> list[Intervals]:
     """The bootstrap intervals of each run's times."""
     return [time_intervals(run.record, run.t, run.floor) for run in measurement.runs]
@@ -56,12 +68,15 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
     lines.append("> : not yet at this step, and kept as such in the fits")
     lines += _typical_lines(measurement)
     lines.append("")
+    local = local_laws(measurement)
     for event in RECORDED:
         fit = measurement.exponents[event]
         if math.isnan(fit.value):
             lines.append(f"tau_{event}: too few times were observed for an exponent in n")
         else:
             lines.append(f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
+            if local[event]:
+                lines.append(f"{'':<8} no power: {locally(local[event])}")
     laws = joint_laws(measurement)
     for event in RECORDED:
         known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
@@ -76,7 +91,7 @@ def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, f
     """The time of good samples, the best samples before copies and the memorization rate, one line for each run."""
     lines = [
         f"{'run':<12} {'n':>6} {'W':>4} {'seed':>4}  {'by':<4}{'tau_gen':>22} {'best before copies':>22} "
-        f"{'at step':>8} {'memorization rate':>24}"
+        f"{'real images':>22} {'at step':>8} {'memorization rate':>24}"
     ]
     for quality, (rate, low, high) in zip(qualities, rates, strict=True):
         config = quality.record.config
@@ -84,12 +99,46 @@ def quality_table(qualities: Sequence["Quality"], rates: Sequence[tuple[float, f
         shown = "no copies" if math.isnan(rate) else f"{rate:.3f} ({low:.3f} to {high:.3f})"
         lines.append(
             f"{quality.record.key:<12} {config.n:>6} {config.width:>4} {config.seed:>4}  {quality.distance:<4}"
-            f"{time:>22} {quality.peak:>12.4g} +- {quality.peak_error:<6.2g} {quality.peak_step:>8} "
-            f"{shown:>24}"
+            f"{time:>22} {_less(quality)}{_with_error(quality.peak, quality.peak_error):>20} "
+            f"{_with_error(quality.floor, quality.floor_error):>22} {quality.peak_step:>8} {shown:>24}"
         )
-    lines.append(f"distances to held-out images in the feature space {space}; tau_gen in optimizer steps;")
+    lines.append(f"distances to all held-out images in the feature space {space}; tau_gen in optimizer steps;")
+    lines.append("real images: of as many images that no run has trained on, the floor;")
+    lines.append("< : the distance still fell when the run ended; = : not to be told from real images;")
     lines.append("memorization rate: growth of f_mem while training time grows by a factor e")
     return "\n".join(lines)
+
+
+def divergence_table(times: Sequence["DivergenceTimes"]) -> str:
+    """Times by the KL divergence to the truth, one line for each run, and their exponents in n."""
+    from genmem.empirics.analysis.divergence import FACTOR, divergence_exponents
+
+    lines = [
+        f"{'run':<12} {'n':>6} {'rate':>8} {'seed':>4} {'tau_gen (KL)':>24} {'tau_mem (KL)':>24} {'lowest KL':>18}"
+    ]
+    for each in times:
+        config = each.record.config
+        lines.append(
+            f"{each.record.key:<12} {config.n:>6} {config.learning_rate:>8.2g} {config.seed:>4} "
+            f"{_with_interval(each.gen, each.gen_interval):>24} {_with_interval(each.mem, each.mem_interval):>24} "
+            f"{_with_error(each.lowest, each.lowest_error):>18}"
+        )
+    lines.append(
+        f"first step with a KL divergence to the truth within a factor {FACTOR:g} of its lowest value, and the"
+    )
+    lines.append("first one after that minimum beyond it; nats")
+    for event, fit in divergence_exponents(times).items():
+        if math.isfinite(fit.value):
+            lines.append(f"tau_{event} (KL) ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
+    return "\n".join(lines)
+
+
+def _less(quality: "Quality") -> str:
+    return "< " if quality.open else "= " if quality.at_floor else "  "
+
+
+def _with_error(value: float, error: float) -> str:
+    return "not recorded" if math.isnan(value) else f"{value:.4g} +- {error:.2g}"
 
 
 def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
@@ -105,8 +154,12 @@ def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
                     f"1/{1 / threshold:.0f}": record.memorized(threshold)[-1].tolist()
                     for threshold in sorted((THRESHOLD, *OTHER_THRESHOLDS), reverse=True)
                 },
+                "copy_threshold": metrics.threshold,
                 "copy_score": metrics.copy_score(),
                 "copy_score_held_out": metrics.copy_score_held_out(),
+            }
+            | ({"copy_score_at_0.6": metrics.copy_score(COPY_SIMILARITY)} if space.self_supervised else {})
+            | {
                 "distances": metrics.distances,
                 "real": metrics.real,
                 "kl": kl_to_truth(record, int(record.steps[-1])),
@@ -118,23 +171,36 @@ def endings(records: Sequence[RunRecord], space: FeatureSpace) -> list[dict]:
 def endings_table(records: Sequence[RunRecord], ends: Sequence[dict], space: str) -> str:
     """One line for each run: memorized fractions, copy scores, distances to train and test at its last milestone."""
     fractions = " ".join(f"{'f_mem ' + name:>21}" for name in ends[0]["f_mem"])
-    distances = " ".join(f"{name:>18}" for name in ends[0]["distances"])
-    lines = [f"at the end   {'n':>6} {'W':>4} {'seed':>4} {fractions} {'copy score':>10} {'held out':>8} {distances}"]
+    names = list(dict.fromkeys(name for end in ends for name in end["distances"]))
+    distances = " ".join(f"{name:>18}" for name in names)
+    lines = [
+        f"at the end   {'n':>6} {'W':>4} {'seed':>4} {fractions} {'copies above':>12} {'copy score':>10} "
+        f"{'held out':>8} {distances}"
+    ]
     for record, end in zip(records, ends, strict=True):
         c = record.config
         fractions = " ".join(
             f"{f'{value:.3f} ({low:.3f} to {high:.3f})':>21}" for value, low, high in end["f_mem"].values()
         )
-        distances = " ".join(f"{f'{value:.4f} +- {error:.4f}':>18}" for value, error in end["distances"].values())
+        pairs = (end["distances"].get(name) for name in names)
+        distances = " ".join(f"{'-' if pair is None else f'{pair[0]:.4f} +- {pair[1]:.4f}':>18}" for pair in pairs)
+        scores = (end["copy_score"][0], end["copy_score_held_out"][0])
+        copies = f"{_number(end['copy_threshold']):>12} {_number(scores[0]):>10} {_number(scores[1]):>8}"
         kl = "" if end["kl"] is None else f"  KL to the truth {end['kl'][0]:.3f} +- {end['kl'][1]:.3f}"
-        lines.append(
-            f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {end['copy_score'][0]:>10.3f} "
-            f"{end['copy_score_held_out'][0]:>8.3f} {distances}{kl}"
-        )
-    lines.append(f"copy score: cosine similarity to a training image above {COPY_SIMILARITY:g} in the feature space")
-    lines.append(f"{space}; held out: to equally many held-out images, which no model can copy.")
-    lines.append("swd, fid: distances in that space to equally many training and held-out images.")
+        lines.append(f"{record.key:<12} {c.n:>6} {c.width:>4} {c.seed:>4} {fractions} {copies} {distances}{kl}")
+    lines.append(f"copy score: cosine similarity to a training image, in the feature space {space}, above what one in")
+    lines.append("a hundred held-out images has (so that real images score 0.01); held out: to equally many held-out")
+    lines.append("images, which no model can copy. swd, fid, kid: distances in that space, _test to all held-out")
+    lines.append("images, _train and _equal to equally many training and held-out ones (kid_train: to all training")
+    lines.append("images).")
+    if "copy_score_at_0.6" in ends[0]:
+        shown = ", ".join(f"{end['copy_score_at_0.6'][0]:.3f}" for end in ends)
+        lines.append(f"copy scores at a similarity of {COPY_SIMILARITY:g}, as in arXiv 2605.06077: {shown}")
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def claims_table(findings: dict[str, list["Finding"]], space: str) -> str:
@@ -173,6 +239,7 @@ def as_json(
     ends: Sequence[dict] = (),
     findings: dict[str, list["Finding"]] | None = None,
     space: str | None = None,
+    divergences: Sequence["DivergenceTimes"] = (),
 ) -> str:
     """The measurement for programs; an unbounded or unknown number is null."""
     result = {
@@ -183,6 +250,9 @@ def as_json(
             for run, ends in zip(measurement.runs, intervals, strict=True)
         ],
         "exponents_in_n": {event: dataclasses.asdict(fit) for event, fit in measurement.exponents.items()},
+        "local_exponents_in_n": {
+            event: [dataclasses.asdict(each) for each in pieces] for event, pieces in local_laws(measurement).items()
+        },
         "joint_exponents": {event: dataclasses.asdict(law) for event, law in joint_laws(measurement).items()},
     }
     if qualities:
@@ -191,6 +261,16 @@ def as_json(
             {"key": quality.record.key, "space": space, "memorization_rate": rate}
             | {name: _plain(getattr(quality, name)) for name in names}
             for quality, rate in zip(qualities, rates, strict=True)
+        ]
+    if divergences:
+        result["by_divergence"] = [
+            {
+                "key": each.record.key,
+                "gen": dataclasses.asdict(each.gen) | {"interval": each.gen_interval},
+                "mem": dataclasses.asdict(each.mem) | {"interval": each.mem_interval},
+                "lowest": (each.lowest, each.lowest_error),
+            }
+            for each in divergences
         ]
     if ends:
         result["at_end"] = list(ends)

@@ -57,13 +57,14 @@ def _load(arrays: dict[str, np.ndarray], facts: dict, network, optimizer, averag
     import torch
 
     weights, state = {"network": {}, "average": {}, "best": {}}, {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, array in arrays.items():
         part, rest = name.split(".", 1)
         if part in weights:
             weights[part][rest] = torch.from_numpy(array)
         else:
             index, entry = rest.split(".", 1)
-            state.setdefault(int(index), {})[entry] = torch.from_numpy(array).clone()
+            state.setdefault(int(index), {})[entry] = _laid_out_as(parameters[int(index)], torch.from_numpy(array))
     network.load_state_dict(weights["network"])
     if average is not None:
         average.load_state_dict(weights["average"])
@@ -71,6 +72,15 @@ def _load(arrays: dict[str, np.ndarray], facts: dict, network, optimizer, averag
         stopper.load_state_dict({"checks": facts["checks"], "best": weights["best"]})
     # The optimizer's settings come from the config, of which the key is a hash; only its state is stored.
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _laid_out_as(parameter, value):
+    """A copy of a moment in the order in which its parameter lies in memory: a fused optimizer takes it for granted."""
+    import torch
+
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device="cpu", requires_grad=False).copy_(value)
 
 
 def _array(tensor) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.processes.table import PROCESSES
+from genmem.empirics.training.device import arithmetic
 
 # A network at its largest batch may be far too slow to try; then time is extrapolated from smaller batches.
 _TRIAL_SECONDS = 1.0
@@ -76,32 +77,28 @@ def costs(configs: Sequence[TrainConfig], device: str | None = None, threads: in
 
 def _cost(config: TrainConfig, device: str | None, threads: int) -> Cost:
     shape, symbols, held_out = _data(config.process, config.data, config.pixels, config.grey, config.classes)
-    fixed, per_image, parameters = _step_seconds(
-        # What neither a step's time nor the network's size depends on.
-        dataclasses.replace(
-            config,
-            n=2,
-            seed=0,
-            half="all",
-            balanced=False,
-            center=False,
-            classes=(),
-            range="symmetric",
-            learning_rate=1e-3,
-            warmup=0,
-            momentum=0.5,
-            copies=0,
-            batch_size=1,
-            steps=10**9,
-            milestones=2,
-            first_milestone=1,
-        ),
-        shape,
-        symbols,
-        config.batch_size,
-        device,
-        threads,
+    # What neither a step's time nor the network's size depends on.
+    trial = dataclasses.replace(
+        config,
+        n=2,
+        seed=0,
+        half="all",
+        balanced=False,
+        center=False,
+        classes=(),
+        range="symmetric",
+        learning_rate=1e-3,
+        warmup=0,
+        momentum=0.5,
+        copies=0,
+        batch_size=1,
+        steps=10**9,
+        milestones=2,
+        first_milestone=1,
+        milestone_grid="log",
     )
+    with arithmetic(config):
+        fixed, per_image, parameters = _step_seconds(trial, shape, symbols, config.batch_size, device, threads)
     milestones = len(config.milestone_steps())
     losses = (config.n + min(config.test_images, held_out)) * config.loss_draws * (len(config.loss_times) + 1)
     images = losses + config.samples * config.sampling_steps
@@ -147,14 +144,14 @@ def _step_seconds(
     import numpy as np
 
     from genmem.empirics.training.batches import Batches
-    from genmem.empirics.training.device import device_named
+    from genmem.empirics.training.device import compiled, device_named
     from genmem.empirics.training.run import Run, train_step
 
     place = device_named(device)
     run = Run(config, shape if symbols is None else (*shape, symbols), place)
-    network, optimizer = run.network, run.optimizer
+    network, optimizer = compiled(config, run.network, place), run.optimizer
     parameters = sum(p.numel() for p in network.parameters())
-    process = PROCESSES[config.process](symbols=symbols)
+    process = PROCESSES[config.process].of(config, symbols=symbols)
 
     def seconds(size: int) -> float:
         trial = dataclasses.replace(config, batch_size=size)

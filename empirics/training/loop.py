@@ -66,7 +66,7 @@ def train(
     """
     import torch
 
-    from genmem.empirics.training.device import device_named
+    from genmem.empirics.training.device import arithmetic, device_named
 
     one_process()
     config.check()
@@ -97,7 +97,8 @@ def train(
             torch.set_num_threads(before if threads is None else count("threads", threads))
             facts = carried | {"data_digest": digest}
             told = [*watchers, *([_Steps(on_step)] if on_step else [])]
-            _train(config, directory, images, data, facts, place, told)
+            with arithmetic(config):
+                _train(config, directory, images, data, facts, place, told)
         finally:
             torch.set_num_threads(before)
     return runs.load(directory)
@@ -119,7 +120,7 @@ def _train(
     from genmem.empirics.training.run import Run
     from genmem.empirics.training.stopping import StopBeforeMemorization
 
-    process = PROCESSES[config.process](data.bound, data.symbols)
+    process = PROCESSES[config.process].of(config, data.bound, data.symbols)
     training, held_out = (process.clean(array).to(device) for array in (images, data.held_out))
     batches = Batches(config, process, training)
     probe = Probe(config, process, training, held_out, batches, data.log_density is not None)

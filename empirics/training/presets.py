@@ -18,6 +18,7 @@ Preset = Literal[
     "patches-cpu",
     "cifar10-cpu",
     "grammar-cpu",
+    "cifar10-gpu",
 ]
 
 # The smallest U-Net and the shortest runs on which all times show within minutes on two cores. Runs last 25 n steps,
@@ -219,16 +220,50 @@ def _grammar_cpu() -> list[TrainConfig]:
     ]
 
 
+def _cifar10_gpu() -> list[TrainConfig]:
+    """tau_mem over a factor 8 of n on CIFAR-10 at 16x16, two seeds, then at 32x32, for one GPU that several runs share.
+
+    Meant to take 25 minutes of an H100 up to 16x16, which nobody has tried yet. At 32x32 runs last twice as long.
+    """
+    base = TrainConfig(
+        data="cifar10",
+        pixels=16,
+        width=32,
+        levels=3,
+        blocks=1,
+        learning_rate=2e-3,
+        batch_size=128,
+        precision="bf16",
+        milestones=32,
+        first_milestone=50,
+        loss_draws=3,
+        test_images=1024,
+        samples=512,
+        sampling_steps=20,
+    )
+    steps = {512: 6_000, 1024: 14_000, 2048: 32_000, 4096: 76_000}
+    small = [dataclasses.replace(base, n=n, steps=s, seed=seed) for seed in (0, 1) for n, s in steps.items()]
+    large = [dataclasses.replace(base, pixels=32, n=n, steps=2 * s) for n, s in steps.items()]
+    return [*small, *large]
+
+
 def _bonnaire() -> list[TrainConfig]:
-    """n at W = 32 and W at n = 1024, by SGD as published; the same n by Adam (arXiv:2505.17638, section 3)."""
+    """n at W = 32 and W at n = 1024, by SGD as published; the same n by Adam (arXiv:2505.17638, section 3).
+
+    Range, dropout, lowest step, sampling and milestones are those of the released code.
+    """
     base = TrainConfig(
         data="folder:celeba",
-        center=True,
+        range="centered",
         width=32,
+        dropout=0.1,
+        drop_channels=True,
+        lowest_step=1,
+        milestone_grid="released",
+        ddim_grid="linear",
         optimizer="sgd",
         learning_rate=0.01,
         momentum=0.95,
-        first_milestone=1000,
         test_images=2048,
         samples=10_000,
         sampling_steps=200,
@@ -294,23 +329,29 @@ def _favero() -> list[TrainConfig]:
 
 
 def _gmm() -> list[TrainConfig]:
-    """n by the residual MLP in eight dimensions, three seeds (arXiv:2505.17638, appendix on Gaussian mixtures)."""
+    """n by the residual MLP in eight dimensions, three seeds, by SGD and by Adam.
+
+    arXiv:2505.17638, appendix on Gaussian mixtures, and the released code.
+    """
     base = TrainConfig(
         data="gmm",
-        network="mlp",
+        balanced=True,
+        network="layernorm-mlp",
         width=128,
         blocks=3,
-        optimizer="sgd",
-        learning_rate=0.01,
+        lowest_step=1,
         momentum=0.95,
+        steps=4_000_000,
         first_milestone=100,
-        milestones=30,
+        milestones=40,
         test_images=2048,
         samples=2_000,
         sampling_steps=100,
+        ddim_grid="linear",
     )
     return [
-        dataclasses.replace(base, n=n, seed=seed, batch_size=min(n, 512), steps=max(100_000, 200 * n))
+        dataclasses.replace(base, n=n, seed=seed, batch_size=min(n, 512), optimizer=optimizer, learning_rate=rate)
+        for optimizer, rate in (("sgd", 6e-3), ("adam", 6e-4))
         for n in (128, 256, 512, 1024, 2048, 4096)
         for seed in range(3)
     ]
@@ -325,4 +366,5 @@ PRESETS: dict[Preset, list[TrainConfig]] = {
     "patches-cpu": _patches_cpu(),
     "cifar10-cpu": _cifar10_cpu(),
     "grammar-cpu": _grammar_cpu(),
+    "cifar10-gpu": _cifar10_gpu(),
 }

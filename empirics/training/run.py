@@ -8,7 +8,7 @@ from genmem.empirics.config import TrainConfig
 from genmem.empirics.randomness import derived_seed
 from genmem.empirics.training import checkpoints
 from genmem.empirics.training.batches import Batches
-from genmem.empirics.training.device import in_precision
+from genmem.empirics.training.device import compiled, in_precision
 from genmem.empirics.training.networks import network_of
 from genmem.empirics.training.stopping import StopBeforeMemorization
 
@@ -30,7 +30,8 @@ class Run:
         self.step = 0
         self.network = network_of(config, shape)
         self.average = _average(config, self.network, device)
-        self.network = in_precision(config, self.network.to(device), device)
+        self.network = in_precision(config, _laid_out(config, self.network.to(device)), device)
+        self._called = compiled(config, self.network, device)
         if self.average:
             in_precision(config, self.average.module, device)
         self.optimizer = make_optimizer(config, self.network)
@@ -48,7 +49,12 @@ class Run:
 
     def advance(self, batches: Batches):
         """Take one step; returns the loss before it, a tensor ()."""
-        loss = train_step(self.config, self.network, self.optimizer, batches, self.step)
+        import torch
+
+        if self.config.compile:
+            # The memory of the last step's graph may be written again.
+            torch.compiler.cudagraph_mark_step_begin()
+        loss = train_step(self.config, self._called, self.optimizer, batches, self.step)
         if self.average:
             self.average.update_parameters(self.network)
         self.step += 1
@@ -66,6 +72,13 @@ class Run:
     @property
     def _parts(self):
         return self.network, self.optimizer, self.average, self.stopper
+
+
+def _laid_out(config: TrainConfig, network):
+    """The network with its weights in the order that the config asks for."""
+    import torch
+
+    return network.to(memory_format=torch.channels_last) if config.channels_last else network
 
 
 def train_step(config: TrainConfig, network, optimizer, batches: Batches, step: int):

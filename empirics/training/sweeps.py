@@ -141,7 +141,14 @@ def _submit_and_wait(
     waiting = {config.key: config for config in sorted(configs, key=lambda config: -config.steps)}
     futures = {
         key: client.submit(
-            _train, config, root / key, topic, device, key=f"{topic}-{key}", retries=RETRIES, priority=config.steps
+            train_in_worker,
+            config,
+            root / key,
+            topic,
+            device,
+            key=f"{topic}-{key}",
+            retries=RETRIES,
+            priority=config.steps,
         )
         for key, config in waiting.items()
     }
@@ -276,8 +283,13 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
-def _train(config: TrainConfig, directory: Path, topic: str, device: str | None) -> None:
-    """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end."""
+def train_in_worker(
+    config: TrainConfig, directory: Path, topic: str, device: str | None, watchers: Sequence[Watcher] = ()
+) -> None:
+    """In a worker: train, tell the step now and then, and stop when the task was cancelled or the worker is to end.
+
+    topic: under which Dask's messages go to whoever listens. watchers: besides the one that tells.
+    """
     from distributed import Reschedule, get_worker
 
     from genmem.empirics.training.loop import train
@@ -301,7 +313,7 @@ def _train(config: TrainConfig, directory: Path, topic: str, device: str | None)
         deadline = time.monotonic() + _FREE_SECONDS
         while True:
             try:
-                train(config, directory, threads=1, device=device, watchers=[_Reports(tell)])
+                train(config, directory, threads=1, device=device, watchers=[_Reports(tell), *watchers])
                 return
             except runs.InUse:
                 # By the worker that had it before, which may be in the middle of a milestone.

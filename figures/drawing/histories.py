@@ -23,6 +23,8 @@ _LONG_NAMES = {
     "f_mem": "fraction of samples that are copies (nearest training image closer than 1/3 of the second nearest)",
     "f_mem_low": "lower end of the 95 % interval of f_mem",
     "f_mem_high": "upper end of the 95 % interval of f_mem",
+    "kid": "kernel distance of the samples to held-out images (KID), zero in the mean for real images",
+    "kid_error": "standard error of kid",
     "swd": "sliced Wasserstein distance of the samples to held-out images",
     "fid": "Frechet distance of the samples to held-out images",
     "swd_error": "standard error of swd",
@@ -61,7 +63,7 @@ def histories(records: Sequence[RunRecord], distances: bool = False) -> "xarray.
     """Curves (run, milestone), NaN after a run's last milestone, and times and configs (run), of runs on the same data.
 
     Variables step, train, test (at the first loss time, attribute t), f_mem, f_mem_low, f_mem_high; with `distances`
-    swd, swd_error, fid and fid_error to held-out images; initial, the test loss before training; tau and censored
+    swd, fid and kid to held-out images, each with its _error; initial, the test loss before training; tau and censored
     (run, event), where a censored time is the run's last step. Raises InputError if distances are wanted but neither
     stored nor to be computed.
     """

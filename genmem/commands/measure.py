@@ -26,7 +26,8 @@ def measure(
             What this needs of each milestone is computed once and kept with the run. Of runs on a grammar, print when
             each level is learned and which stopping early reaches.
         claims: also print the table of published claims: claimed, measured, agrees or not.
-        features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE or resnet50:FILE.
+        features: feature space of the samples' distances: pixels, random-conv, resnet18:FILE,
+            resnet50:FILE, sscd:FILE or dino:FILE.
         t: diffusion time of the losses that define the times; by default each run's first.
         floor: let tau_gen be the time at which the best test loss of all runs on the same data is approached.
         json: print JSON.
@@ -35,10 +36,11 @@ def measure(
     from tqdm.auto import tqdm
 
     from genmem.empirics.analysis.claims import find_all
+    from genmem.empirics.analysis.divergence import divergence_times
     from genmem.empirics.analysis.levels import is_grammar, levels_of
     from genmem.empirics.analysis.measure import measure as measure_runs
     from genmem.empirics.analysis.measure import memorization_rate
-    from genmem.empirics.analysis.quality import quality_of
+    from genmem.empirics.analysis.quality import qualities_of
     from genmem.empirics.processes.table import PROCESSES
     from genmem.empirics.records import runs
     from genmem.empirics.samples.features import feature_space
@@ -56,6 +58,7 @@ def measure(
         apart("out", out, [record.directory for record in records], "the run")
     measurement = measure_runs(records, t, floor)
     intervals = tables.intervals_of(measurement)
+    divergences = [times for run in measurement.runs if (times := divergence_times(run.record))]
     # Distances between distributions are those of images.
     with_samples = [
         run.record
@@ -66,15 +69,15 @@ def measure(
     qualities, rates, ends, findings, found = [], [], [], None, []
     if quality:
         for record in tqdm(with_samples, desc="samples", unit="run", disable=None):
-            for distance in ("swd", "fid"):
-                qualities.append(quality_of(record, distance, space))
-                rates.append(memorization_rate(record))
+            by_distance = qualities_of(record, space)
+            qualities += by_distance
+            rates += [memorization_rate(record)] * len(by_distance)
         ends = tables.endings(with_samples, space)
         found = [levels_of(record) for record in tqdm(grammars, desc="levels", unit="run", disable=None)]
     if claims:
         with tqdm(total=len(records), desc="claims", unit="run", disable=None) as bar:
             findings = find_all(records, space, t, bar.update)
-    text = tables.as_json(measurement, intervals, qualities, rates, ends, findings, space.name)
+    text = tables.as_json(measurement, intervals, qualities, rates, ends, findings, space.name, divergences)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as part:
@@ -82,6 +85,8 @@ def measure(
     if json:
         return print(text)
     print(tables.times_table(measurement, intervals))
+    if divergences:
+        print(f"\n{tables.divergence_table(divergences)}")
     if qualities:
         print(f"\n{tables.quality_table(qualities, rates, space.name)}")
         print(f"\n{tables.endings_table(with_samples, ends, space.name)}")

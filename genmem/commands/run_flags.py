@@ -13,13 +13,14 @@ from genmem.empirics.config import TrainConfig
 
 TOPICS = {
     "data": ("data", "n", "seed", "half", "balanced", "classes", "center", "pixels", "grey", "deduplicate", "range"),
-    "network": ("network", "width", "levels", "blocks", "dropout"),
-    "noise": ("process", "copies", "train_time"),
+    "network": ("network", "width", "levels", "blocks", "dropout", "drop_channels"),
+    "noise": ("process", "copies", "train_time", "lowest_step"),
     "optimizer": (
-        "optimizer", "learning_rate", "warmup", "momentum", "batch_size", "flip", "ema", "precision", "steps", "stop",
+        "optimizer", "learning_rate", "warmup", "momentum", "batch_size", "flip", "ema", "steps", "stop",
     ),
-    "measurement": ("milestones", "first_milestone", "loss_times", "loss_draws", "test_images"),
-    "sampling": ("samples", "sampling_steps", "sampling_seed"),
+    "arithmetic": ("precision", "tf32", "channels_last", "compile"),
+    "measurement": ("milestones", "first_milestone", "milestone_grid", "loss_times", "loss_draws", "test_images"),
+    "sampling": ("samples", "sampling_steps", "sampling_seed", "ddim_grid"),
 }  # fmt: skip
 
 

@@ -14,7 +14,9 @@ from genmem.shared.errors import InputError
 from tests.empirics.test_measure import curves
 
 
-def measured(n=64, width=8, batch=16, rate=1e-3, seed=0, *, power=(1, -1, -1, -1), peak=(-0.5, 0.5, -0.5), ratio=1.02):
+def measured(
+    n=64, width=8, batch=16, rate=1e-3, seed=0, *, power=(1, -1, -1, -1), peak=(-0.5, 0.5, -0.5), ratio=1.02, open=False
+):
     """A run whose times are the product of powers of n, W, B, eta, and its peak SWD that of W, B, eta."""
     noise = np.random.default_rng([n, width, batch, seed]).normal()
     factors = np.array([n / 64, width / 8, batch / 16, rate / 1e-3])
@@ -29,9 +31,11 @@ def measured(n=64, width=8, batch=16, rate=1e-3, seed=0, *, power=(1, -1, -1, -1
     )
     times = times_of(record)
     value = float(np.prod(factors[1:] ** peak) * np.exp(0.02 * noise))
-    quality = Quality(record, "swd", times.gen, 0, np.inf, value, 0.01, 10)
+    best = Quality(record, "kid", times.gen, 0, np.inf, value, 1e-3 * value, 10, open, 0.0, 1e-4 * value, 1e-3 * value)
+    good = dataclasses.replace(best, distance="swd")
     ratios = {"swd": ratio * np.exp(0.01 * noise), "fid": ratio**2}
-    return claims._Measured(record, times, quality, 0.3 * np.exp(0.02 * noise), ratios, {"swd": False, "fid": True})
+    descents = {"swd": False, "fid": True}
+    return claims._Measured(record, times, good, best, 0.3 * np.exp(0.02 * noise), ratios, descents)
 
 
 def table(runs):
@@ -78,6 +82,22 @@ def test_claims_that_do_not_hold_are_found_to_disagree():
     assert verdict(found, 6, "double descent of SWD") == UNDECIDED
     # tau * eta grows as eta^0.5 here, as claimed.
     assert verdict(found, 4, "larger η delays") == AGREES
+
+
+def test_a_peak_that_was_not_reached_or_is_not_to_be_told_from_real_images_is_a_bound():
+    runs = [measured(width=w, seed=s) for w in (4, 8, 16) for s in range(4)]
+    (peak,) = [f for f in claims._times_in_width(runs) if "peak" in f.claimed]
+    assert peak.verdict == AGREES and peak.censored == 0 and peak.value == pytest.approx(-0.5, abs=0.05)
+    # Where the widest networks still improved, or made images like real ones, they may be better still.
+    wide = [run for run in runs if run.record.config.width == 16]
+    for change in ({"open": True}, {"floor": 1.0}):
+        bound = [dataclasses.replace(run, best=dataclasses.replace(run.best, **change)) for run in wide]
+        others = [run for run in runs if run not in wide]
+        (found,) = [f for f in claims._times_in_width([*others, *bound]) if "peak" in f.claimed]
+        assert found.censored == 4 and found.value < 0 and found.high == pytest.approx(peak.high, abs=0.3)
+    none = [dataclasses.replace(run, best=None, good=None) for run in runs]
+    (found,) = [f for f in claims._times_in_width(none) if "peak" in f.claimed]
+    assert found.verdict == NOT_TESTED and "older version" in found.note
 
 
 def test_full_batches_are_their_own_claim():

@@ -7,6 +7,7 @@ import torch
 
 from genmem.empirics.networks.unet import unet
 from genmem.empirics.processes import diffusion
+from genmem.empirics.processes.gaussian import Gaussian
 from genmem.shared.errors import InputError
 from tests import tolerances
 
@@ -136,3 +137,40 @@ def test_log_density_integrates_to_one():
     assert torch.trapezoid(density, x) == pytest.approx(1, abs=1e-3)
     # Far from normal, whose density at its top is 0.399 over its standard deviation.
     assert abs(density.max() * torch.trapezoid(density * x**2, x).sqrt() - 0.399) > 0.02
+
+
+@pytest.mark.parametrize("bound", [None, 1.0])
+def test_the_linear_grid_ends_at_the_first_step(bound):
+    """Against the update of Song et al. written out, on the published grid of whole steps."""
+    spread, calls = 0.3, []
+
+    def network(x, k):
+        calls.append(int(k[0]))
+        signal = float(diffusion.alphabar()[int(k[0])])
+        return SimpleNamespace(sample=(1 - signal) ** 0.5 * x / (signal * spread**2 + 1 - signal))
+
+    noise = torch.randn((64, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    found = diffusion.ddim(network, noise, 21, bound, "linear")
+    grid = [int(999 * k / 20) for k in range(20, -1, -1)]
+    assert calls == grid[:-1] and grid[-1] == 0
+    x = noise.double().numpy()
+    for now, then in zip(grid, grid[1:], strict=False):
+        a, b = diffusion.alphabar()[now], diffusion.alphabar()[then]
+        eps = np.sqrt(1 - a) * x / (a * spread**2 + 1 - a)
+        clean = (x - np.sqrt(1 - a) * eps) / np.sqrt(a)
+        if bound:
+            clean = np.clip(clean, -bound, bound)
+            eps = (x - np.sqrt(a) * clean) / np.sqrt(1 - a)
+        x = np.sqrt(b) * clean + np.sqrt(1 - b) * eps
+    np.testing.assert_allclose(found.numpy(), x, atol=2e-4)
+
+
+def test_training_begins_at_the_lowest_step():
+    process = Gaussian(1.0, lowest=1)
+    random = torch.Generator().manual_seed(0)
+    drawn = process.draw_levels(20_000, random)
+    assert int(drawn.min()) == 1 and int(drawn.max()) == 999
+    levels = process.levels(torch.linspace(0, 1 - 1e-6, 2000))
+    assert int(levels.min()) == 1 and int(levels.max()) == 999
+    counts = torch.bincount(levels)[1:]
+    assert int(counts.min()) >= 1 and int(counts.max()) <= 4

@@ -57,15 +57,72 @@ def test_copies_fresh_images_and_noise_are_told_apart(record, space):
     assert copies.copy_score(0.999)[0] == 1 and copies.nearest.tolist() == np.resize(np.arange(64), 100).tolist()
     assert fresh.copy_score(0.999)[0] == 0
     # Fresh real images are as similar to training images as to held-out ones: no threshold sees a copy.
-    for threshold in (0.6, 0.8, 0.9):
+    for threshold in (0.6, 0.8, 0.9, fresh.threshold):
         score, control = fresh.copy_score(threshold), fresh.copy_score_held_out(threshold)
         assert abs(score[0] - control[0]) < 0.15
     for name in ("swd", "fid"):
         far, near, copied = (metrics.distances[f"{name}_test"] for metrics in (noise, fresh, copies))
         assert far[0] > 3 * near[0] > 0 and near[1] > 0
-        # Copies are nearer to the training images than real images can be, and as far from others as these are.
-        assert copies.distances[f"{name}_train"][0] < 0.5 * copies.real[name]
-        assert copied[0] == pytest.approx(copies.real[name], rel=0.35)
+        # Copies are nearer to the training images than real images can be.
+        equal = copies.distances[f"{name}_equal"][0]
+        assert copies.distances[f"{name}_train"][0] < 0.5 * equal
+        # Fresh real images are at the floor, and copies of a few training images no nearer to others.
+        floor, spread = fresh.real[name]
+        assert abs(near[0] - floor) < 4 * spread and copied[0] > floor - 2 * spread
+
+
+@pytest.mark.parametrize("space", ["pixels", "random-conv"])
+def test_real_images_score_one_in_a_hundred_copies_and_a_fixed_threshold_does_not(record, space):
+    """At 0.6 most real images would be copies; the threshold of the held-out images has 1 % of them above it."""
+    fresh, copies = (metrics_of(record, step, space) for step in (2, 3))
+    assert fresh.threshold == copies.threshold and 0 < fresh.threshold < 1
+    value, low, high = fresh.copy_score()
+    assert low <= 0.01 <= high and value < 0.06 < 0.6 < fresh.copy_score(0.6)[0]
+    assert copies.copy_score()[0] == 1
+    # A threshold at the 99 % quantile, by counting.
+    train, test = (images.reshape(len(images), -1) for images in (record.training_images(), record.held_out_images()))
+    if space == "pixels":
+        centre = test.mean(0)
+        x, y = ((each - centre) / np.linalg.norm(each - centre, axis=1, keepdims=True) for each in (test, train))
+        above = ((x @ y.T).max(1) > fresh.threshold).mean()
+        assert 0.007 < above <= 0.01
+
+
+def test_the_kernel_distance_has_no_floor(record):
+    fresh, noise = (metrics_of(record, step, "random-conv") for step in (2, 1))
+    value, error = fresh.distances["kid_test"]
+    floor, spread = fresh.real["kid"]
+    assert abs(floor) < 2 * spread and abs(value) < 4 * spread and noise.distances["kid_test"][0] > 100 * spread
+    # The others have one: real images are not at zero.
+    assert fresh.real["swd"][0] > 5 * fresh.real["swd"][1] and fresh.real["fid"][0] > 5 * fresh.real["fid"][1]
+
+
+def test_metrics_of_the_first_recipe_are_used_only_where_the_samples_are_gone(record, tmp_path):
+    """Records of an older version keep few samples: their distances were to as many held-out as training images."""
+    import shutil
+
+    from genmem.empirics.records import store
+
+    few = record_of(tmp_path, {2: np.zeros((3, 1, 8, 8))})
+    exact = metrics_of(record, 2, "pixels")
+    shutil.copytree(record.directory / "metrics", few.directory / "metrics")
+    path = few.directory / "metrics" / "pixels" / "000000002.safetensors"
+    arrays, facts = store.load(path)
+    old = {"swd_train": [1.0, 0.1], "swd_test": [2.0, 0.2], "fid_train": [3.0, 0.3], "fid_test": [4.0, 0.4]}
+    facts = {"identity": facts["identity"] | {"recipe": 1}, "distances": old, "real": {"swd": 1.0, "fid": 2.0}}
+    store.save(path, arrays, facts)
+    found = metrics_of(few, 2, "pixels")
+    assert found.older and found.distances == {
+        "swd_train": (1.0, 0.1),
+        "swd_equal": (2.0, 0.2),
+        "fid_train": (3.0, 0.3),
+        "fid_equal": (4.0, 0.4),
+    }
+    assert np.isnan(found.copy_score()).all() and found.copy_score(0.6) == exact.copy_score(0.6)
+    # With all samples there, they are computed again.
+    shutil.copy(path, record.directory / "metrics" / "pixels" / path.name)
+    again = metrics_of(record, 2, "pixels")
+    assert not again.older and again.distances == exact.distances
 
 
 def test_metrics_are_computed_once_and_read_back(record, monkeypatch):

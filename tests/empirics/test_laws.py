@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genmem.empirics.analysis.laws import fit_exponent, fit_law, forecast, typical_times
+from genmem.empirics.analysis.laws import fit_exponent, fit_law, forecast, local_exponents, locally, typical_times
 from tests import tolerances
 
 SIZES = np.array([32, 64, 128, 256] * 2)
@@ -188,3 +188,44 @@ def test_nothing_is_forecast_for_a_factor_that_the_times_do_not_vary(target):
     # Censored times alone do not vary it either.
     width = np.repeat([4.0, 8.0], 4)
     assert forecast({"n": SIZES, "W": width}, {"n": 512, "W": 8.0}, 3.0 * SIZES, width == 8) is None
+
+
+def in_pieces(slopes, seeds=3, noise=0.05, last=np.inf):
+    """Times at n = 64, 128, 256, 512 with an exponent of its own in each gap, and whether they lie beyond `last`."""
+    random = np.random.default_rng(0)
+    n = np.repeat([64.0, 128.0, 256.0, 512.0], seeds)
+    logs = np.log(2) * np.concatenate([[0], np.cumsum(slopes)])
+    times = np.exp(np.repeat(logs, seeds) + noise * random.standard_normal(n.size))
+    return n, np.minimum(times, last), times > last
+
+
+def test_local_exponents_are_those_of_each_gap_and_stand_only_where_they_differ():
+    n, times, late = in_pieces((1.0, 1.4, 1.8))
+    found = local_exponents({"n": n}, "n", times, late)
+    assert [(each.start, each.end) for each in found] == [(64, 128), (128, 256), (256, 512)]
+    for each, slope in zip(found, (1.0, 1.4, 1.8), strict=True):
+        assert each.exponent.low < slope < each.exponent.high and each.exponent.value == pytest.approx(slope, abs=0.15)
+    # Each is the difference of the means, as in a table of times.
+    means = [np.log(times[n == size]).mean() for size in (64, 128)]
+    assert found[0].exponent.value == pytest.approx((means[1] - means[0]) / np.log(2), abs=1e-6)
+    assert locally(found).startswith("locally 0.98 (0.89 to 1.08) from 64 to 128, ") and locally(found).endswith(
+        "from 256 to 512"
+    )
+    assert local_exponents({"n": n}, "n", *in_pieces((1.2, 1.2, 1.2))[1:]) == []
+    assert local_exponents({"n": n[n < 200]}, "n", times[n < 200], late[n < 200]) == []
+
+
+def test_a_gap_whose_end_was_never_seen_is_left_out():
+    n, times, late = in_pieces((1.0, 1.8, 1.8), last=9.0)
+    assert late.sum() == 3
+    found = local_exponents({"n": n}, "n", times, late)
+    whole = local_exponents({"n": n[:9]}, "n", times[:9], late[:9])
+    assert found == whole and [round(each.exponent.value, 1) for each in found] == [1.0, 1.8]
+
+
+def test_one_power_is_called_pieces_in_one_of_twenty_cases():
+    random, n, rejected = np.random.default_rng(1), np.repeat([1.0, 2.0, 4.0, 8.0], 2), 0
+    for _ in range(200):
+        times = n**1.3 * np.exp(0.1 * random.standard_normal(n.size))
+        rejected += bool(local_exponents({"n": n}, "n", times, np.zeros(n.size, bool)))
+    assert 2 <= rejected <= 20

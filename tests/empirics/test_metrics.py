@@ -5,9 +5,11 @@ import torch
 from genmem.empirics.data import datasets
 from genmem.empirics.processes.neighbours import nearest_two
 from genmem.empirics.samples.metrics import (
+    Reference,
     cosine_similarity,
     fraction_interval,
     frechet_distance,
+    kernel_distance,
     memorized_fraction,
     nearest_similarity,
     sliced_wasserstein,
@@ -125,7 +127,36 @@ def test_frechet_distance_is_that_of_torchmetrics():
     assert frechet_distance(a, b) == pytest.approx(theirs.compute().item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("distance", [sliced_wasserstein, frechet_distance])
+def test_the_kernel_distance_against_all_pairs_and_without_bias():
+    a, b = gaussians(30, shift=0.5), gaussians(50, scale=2.0, seed=1)
+    centre, scale = b.mean(0), np.sqrt(((b - b.mean(0)) ** 2).mean())
+    x, y = ((each - centre) / scale for each in (a, b))
+
+    def kernel(p, q):
+        return (np.dot(p, q) / 5 + 1) ** 3
+
+    def mean_of_pairs(z):
+        return np.mean([kernel(p, q) for i, p in enumerate(z) for j, q in enumerate(z) if i != j])
+
+    between = np.mean([kernel(p, q) for p in x for q in y])
+    expected = mean_of_pairs(x) + mean_of_pairs(y) - 2 * between
+    assert kernel_distance(a, b) == pytest.approx(expected, rel=1e-4)
+    assert kernel_distance(10 * a + 3, 10 * b + 3) == pytest.approx(expected, rel=1e-3)
+    # Of samples of one law its mean is zero, where the others have a floor that falls with their number.
+    reference = Reference(gaussians(400, seed=2))
+    values = [kernel_distance(gaussians(20, seed=seed), reference) for seed in range(3, 203)]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(200) + 3e-3 and min(values) < 0
+    few = np.mean([frechet_distance(gaussians(20, seed=seed), reference) for seed in range(3, 33)])
+    assert few > 5 * frechet_distance(gaussians(2000, seed=3), reference)
+
+
+def test_a_reference_changes_no_distance():
+    a, b = gaussians(30, shift=0.5), gaussians(50, seed=1)
+    for distance in (sliced_wasserstein, frechet_distance, kernel_distance):
+        assert distance(a, Reference(b)) == distance(a, b)
+
+
+@pytest.mark.parametrize("distance", [sliced_wasserstein, frechet_distance, kernel_distance])
 def test_the_standard_error_is_the_spread_over_fresh_samples(distance):
     reference = gaussians(100, shift=0.5, seed=99)
     found = [with_error(distance, gaussians(200, seed=seed), reference) for seed in range(40)]

@@ -2,8 +2,10 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from genmem.empirics.config import TrainConfig
 from genmem.empirics.networks.mlp import ResidualMLP
@@ -44,7 +46,12 @@ def test_a_side_that_cannot_be_halved_is_refused():
 
 @pytest.mark.parametrize(
     ("network", "shape", "words"),
-    [("unet", (1, 8, 8), {"levels": 2}), ("mlp", (8, 1, 1), {"blocks": 3}), ("random-features", (3, 4, 4), {})],
+    [
+        ("unet", (1, 8, 8), {"levels": 2}),
+        ("mlp", (8, 1, 1), {"blocks": 3}),
+        ("layernorm-mlp", (8, 1, 1), {"blocks": 3}),
+        ("random-features", (3, 4, 4), {}),
+    ],
 )
 def test_every_network_maps_batches_to_noise_and_depends_on_the_seed_alone(network, shape, words):
     config = TrainConfig(network=network, width=16, seed=3, **words)
@@ -93,3 +100,46 @@ def test_the_random_features_network_is_the_theorys():
     score = torch.stack([network.A @ torch.tanh(W @ x / math.sqrt(12)) / math.sqrt(30) for x in y.flatten(1)])
     delta = torch.as_tensor(1 - alphabar(), dtype=torch.float32)[k]
     torch.testing.assert_close(network(y, k).sample.flatten(1), -delta.sqrt()[:, None] * score)
+
+
+def test_the_published_mlp_of_the_mixture_written_out():
+    network = network_of(TrainConfig(network="layernorm-mlp", width=6, blocks=2), (8, 1, 1))
+    weights = {name: tensor.double().numpy() for name, tensor in network.state_dict().items()}
+    x, k = torch.randn(3, 8, 1, 1, generator=torch.Generator().manual_seed(0)), torch.tensor([1, 40, 999])
+    frequency = 1e-4 ** (np.array([0, 0, 2, 2, 4, 4]) / 6)
+    angles = k.numpy()[:, None] * frequency
+    embedding = np.where(np.arange(6) % 2, np.sin(angles), np.cos(angles))
+
+    def linear(name, values):
+        return values @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    hidden = linear("enter", x.double().numpy()[:, :, 0, 0])
+    for block in ("blocks.0", "blocks.1"):
+        inner = linear(f"{block}.first", hidden + embedding)
+        inner = inner * stats.norm.cdf(inner)  # GELU
+        total = hidden + linear(f"{block}.second", inner)
+        centred = total - total.mean(1, keepdims=True)
+        hidden = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    found = network(x, k).sample[:, :, 0, 0].detach().numpy()
+    np.testing.assert_allclose(found, linear("leave", hidden), atol=1e-5)
+    # 128 wide with three blocks in eight dimensions, as printed by the released code: 102 thousand parameters.
+    big = network_of(TrainConfig(network="layernorm-mlp", width=128, blocks=3), (8, 1, 1))
+    assert sum(p.numel() for p in big.parameters()) == 2 * 8 * 128 + 128 + 8 + 3 * (2 * (128**2 + 128) + 2 * 128)
+
+
+def test_whole_channels_drop_out_together():
+    config = TrainConfig(width=8, levels=2, blocks=1, dropout=0.5, drop_channels=True)
+    network = network_of(config, (1, 8, 8)).train()
+    dropped = [module for module in network.modules() if isinstance(module, torch.nn.Dropout2d)]
+    single = [m for m in network.modules() if isinstance(m, torch.nn.Dropout) and m.p > 0]
+    assert dropped and not single and all(module.p == 0.5 for module in dropped)
+    out = dropped[0](torch.ones(50, 8, 4, 4)).flatten(2)
+    assert set(out.unique().tolist()) == {0.0, 2.0} and bool((out == out[..., :1]).all())
+    plain = network_of(TrainConfig(width=8, levels=2, blocks=1, dropout=0.5), (1, 8, 8))
+    assert not any(isinstance(module, torch.nn.Dropout2d) for module in plain.modules())
+    # The weights are the same, and without training so is the output.
+    x, k = torch.randn(2, 1, 8, 8), torch.tensor([3, 500])
+    assert torch.equal(network.eval()(x, k).sample, plain.eval()(x, k).sample)
+    for refused in ({"dropout": 0.0}, {"network": "mlp"}):
+        with pytest.raises(InputError, match="dropout must be above 0|drop_channels must be off"):
+            TrainConfig(**({"dropout": 0.5, "drop_channels": True} | refused)).check()

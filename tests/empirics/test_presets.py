@@ -78,8 +78,21 @@ def test_the_published_settings():
     bonnaire = PRESETS["bonnaire-celeba-like"]
     assert {c.n for c in bonnaire} == {2**k for k in range(7, 16)}
     assert {c.width for c in bonnaire} == {8, 16, 32, 48, 64}
-    assert all(c.batch_size == min(c.n, 512) and c.steps <= 11.2e6 and c.center for c in bonnaire)
+    assert all(c.batch_size == min(c.n, 512) and c.steps <= 11.2e6 for c in bonnaire)
     assert {(c.optimizer, c.learning_rate) for c in bonnaire} == {("sgd", 0.01), ("adam", 1e-4)}
+    # As in the released code.
+    assert {(c.range, c.dropout, c.drop_channels, c.lowest_step, c.ddim_grid) for c in bonnaire} == {
+        ("centered", 0.1, True, 1, "linear")
+    }
+    steps = bonnaire[0].milestone_steps()
+    assert all(step % 250 == 0 for step in steps) and all(step % 5000 == 0 for step in steps if step > 10_000)
+    assert steps[:3] == [0, 250, 750] and steps[-1] == bonnaire[0].steps and steps == sorted(set(steps))
+    gmm = PRESETS["gmm"]
+    assert {(c.optimizer, c.learning_rate, c.network) for c in gmm} == {
+        ("sgd", 6e-3, "layernorm-mlp"),
+        ("adam", 6e-4, "layernorm-mlp"),
+    }
+    assert all(c.balanced and c.steps == 4_000_000 and c.lowest_step == 1 for c in gmm)
     wu = PRESETS["marion-wu-cifar10"]
     assert {c.n for c in wu} == {2048, 4096, 8192, 16384} and min(c.batch_size for c in wu) == 16
     assert {min(c.learning_rate for c in wu), max(c.learning_rate for c in wu)} == {1e-5, 1e-4}

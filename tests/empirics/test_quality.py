@@ -1,4 +1,5 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +35,8 @@ def record(monkeypatch):
     facts = {"key": config.key, "config": dataclasses.asdict(config), "status": "finished"}
     values = np.stack([curve(STEPS), np.full(STEPS.size, 0.01)], axis=1)
     monkeypatch.setattr(quality, "distance_curve", lambda record, name, space: values[: record.steps.size])
+    floors = SimpleNamespace(real={"swd": (0.9, 0.02)})
+    monkeypatch.setattr(quality, "all_metrics", lambda record, space: [floors])
     return Sparse(None, facts)
 
 
@@ -52,12 +55,14 @@ def test_the_peak_is_before_copies_appear(record):
     found = quality_of(record)
     assert found.peak == pytest.approx(curve(STEPS)[STEPS < 100].min()) and found.peak_step < 100
     assert 0.01 <= found.peak_error < 0.05
+    assert not found.open and (found.floor, found.floor_error) == (0.9, 0.02) and not found.at_floor
+    assert dataclasses.replace(found, floor=found.peak - 0.03).at_floor
 
 
 def test_a_distance_that_still_falls_is_censored(record):
     short = dataclasses.replace(record, end=8)
     found = quality_of(short)
-    assert found.gen.censored and found.high == np.inf
+    assert found.gen.censored and found.high == np.inf and found.open
 
 
 def test_noise_is_no_minimum_and_no_double_descent():

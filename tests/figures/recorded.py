@@ -65,7 +65,8 @@ def _write_metrics(directory: Path, config: TrainConfig, step: int, distance: fl
     facts = {
         "identity": {"key": config.key, "step": step, "space": RANDOM_CONV, "recipe": fidelity._RECIPE},
         "distances": dict.fromkeys(fidelity._NAMES, (distance, 0.05 * distance)),
-        "real": {"swd": 0.02, "fid": 0.02},
+        "real": dict.fromkeys(fidelity.DISTANCES, (0.02, 0.001)),
+        "threshold": 0.45,
     }
     path = directory / "metrics" / RANDOM_CONV / f"{step:09d}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
