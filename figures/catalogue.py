@@ -34,18 +34,26 @@ class Theory:
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure of recorded runs. calculate raises InputError if the runs do not show what it is about."""
+    """A figure of recorded runs. calculate raises InputError if the runs do not show what it is about.
+
+    together: it is about all sets of runs at once.
+    """
 
     caption: str
     calculate: Callable[[Sequence["RunRecord"]], "xarray.Dataset"]
     build: Callable[["xarray.Dataset", float], "Figure"]
+    together: bool = False
 
 
 def _entry(name: str) -> Theory | Measured:
-    """The figure in the file of its name: a prediction if `calculate` takes a `problem`, measured if `records`."""
+    """The figure in the file of its name: a prediction if `calculate` takes a `problem`, measured if `records`.
+
+    A measured one whose file says TOGETHER is made of all sets of runs.
+    """
     module = importlib.import_module(f"genmem.figures.pictures.{name.replace('-', '_')}")
     (source,) = list(inspect.signature(module.calculate).parameters)[:1]
-    return {"problem": Theory, "records": Measured}[source](module.CAPTION, module.calculate, module.build)
+    parts = module.CAPTION, module.calculate, module.build
+    return Theory(*parts) if source == "problem" else Measured(*parts, getattr(module, "TOGETHER", False))
 
 
 FIGURES: dict[str, Theory | Measured] = {name: _entry(name) for name in NAMES}
@@ -73,6 +81,8 @@ def make(
 def _made_of_first(name: str, problem: Problem, sets: Sequence[Sequence["RunRecord"]], out: Path) -> list[Path]:
     if isinstance(FIGURES[name], Theory) or not sets:
         return made(name, problem, None, out)
+    if FIGURES[name].together:
+        return made(name, problem, list({record.key: record for each in sets for record in each}.values()), out)
     for records in sets[:-1]:
         with contextlib.suppress(InputError):
             return made(name, problem, records, out)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genmem.empirics.processes.table import PROCESSES
 from genmem.empirics.randomness import derived_seed
 from genmem.empirics.records import locks, packed, store
 from genmem.empirics.records.runs import RunRecord
@@ -346,6 +347,10 @@ def _keeps_all_samples(record: RunRecord, step: int) -> bool:
 
 def _samples(record: RunRecord, step: int) -> np.ndarray:
     samples = record.samples(step)
+    if PROCESSES[record.config.process].copies_are_exact:
+        raise InputError(
+            f"distances between distributions must be of images, but {record.key} is on {record.config.data}"
+        )
     if len(samples) != record.config.samples:
         raise InputError(
             f"the run in {record.directory} keeps {len(samples)} of its {record.config.samples} samples "
