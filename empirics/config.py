@@ -25,8 +25,8 @@ class TrainConfig:
     defaults."""
 
     data: str = "digits"
-    """Data set: digits, patches, cifar10, cifar10:PATH, gmm, gaussian:WHAT, folder:PATH, npy:PATH or
-    grammar:v=8,m=4,s=2,L=3 (see empirics/data/datasets.py)."""
+    """Data set: digits, patches, cifar10, cifar10:PATH, gmm, gaussian:WHAT, folder:PATH, npy:PATH text,
+    text:PATH, text8 or grammar:v=8,m=4,s=2,L=3 (see empirics/data/datasets.py)."""
     n: int = 64
     """Number of training images; for one seed, the images of a smaller n are among those of a larger n."""
     seed: int = 0

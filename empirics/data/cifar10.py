@@ -6,14 +6,13 @@ https://www.cs.toronto.edu/~kriz/cifar.html). The archive is taken from the fold
 GENMEM_DATA names, by default the user's cache, and fetched to it once.
 """
 
-import os
 import tarfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from genmem.empirics.data.places import FOLDER_VARIABLE, found, md5_of
+from genmem.empirics.data.places import fetched, found
 from genmem.shared.errors import InputError
 
 FILE = "cifar-10-binary.tar.gz"
@@ -29,23 +28,7 @@ def archive(url: str = URL, md5: str = MD5) -> Path:
 
     Raises InputError, with what to do by hand, if it is not the archive or cannot be fetched.
     """
-    import pooch
-    import requests
-
-    folder = Path(os.environ.get(FOLDER_VARIABLE) or pooch.os_cache("genmem"))
-    path = folder / FILE
-    by_hand = f"download {url} by hand and put it at {path}, or set {FOLDER_VARIABLE} to the folder that holds it"
-    if not path.exists():
-        try:
-            pooch.retrieve(url, f"md5:{md5}", FILE, folder, progressbar=True)
-        except (requests.RequestException, OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"cifar10 could not be fetched ({reason}): {by_hand}") from None
-    elif md5_of([path]) != md5:
-        raise InputError(
-            f"cifar10: {path} is truncated or another file (its md5 is not {md5}): remove it, or {by_hand}"
-        )
-    return path
+    return fetched("cifar10", FILE, url, "md5", md5)
 
 
 def at(path: str, recorded: Path | None = None) -> Path:

@@ -9,6 +9,9 @@
     gaussian:PATH   Gaussian vectors of mean zero with the covariance (d, d) in a .npy file
     folder:PATH     images of one size in a folder; its subfolders are classes (image_files.py)
     npy:PATH        an array of images (N, C, H, W) or of vectors (N, d)
+    text            the English of Python's own reference (text.py), in windows of 64 characters
+    text:PATH       any text in UTF-8, in the same windows
+    text8           100 million characters of Wikipedia
     grammar:v=8,m=4,s=2,L=3   strings of a random grammar (grammar.py); with ,seed=1 at the end, of other rules
 
 A PATH holds from any directory; see places.py. The held-out images of a data set are the same for every seed and are
@@ -256,6 +259,30 @@ def grammar(argument: str, recorded: Path | None = None) -> Dataset:
     return Dataset(f"grammar:{argument}", *parts, bound=None, processes=STRING_PROCESSES, symbols=rules.v)
 
 
+def text(argument: str = "", recorded: Path | None = None) -> Dataset:
+    """Windows of a text file, or of the text that comes with Python; see text.py."""
+    from genmem.empirics.data.text import of_file, of_python
+
+    if not argument:
+        return _of_text("text", of_python())
+    return _of_text(f"text:{argument}", of_file(found(argument, "a text file", recorded)))
+
+
+def text8() -> Dataset:
+    """Windows of text8; see text.py."""
+    from genmem.empirics.data.text import text8
+
+    return _of_text("text8", text8())
+
+
+def _of_text(name: str, characters: str) -> Dataset:
+    from genmem.empirics.data.text import SYMBOLS, windows
+
+    pool, out = windows(characters, name)
+    parts = pool, np.zeros(len(pool), int), out, np.zeros(len(out), int)
+    return Dataset(name, *parts, bound=None, processes=STRING_PROCESSES, symbols=len(SYMBOLS))
+
+
 def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """`order` rearranged so that one image of each class comes in each round, as long as every class has one left."""
     of_class = [order[labels[order] == label] for label in np.unique(labels)]
@@ -271,5 +298,12 @@ def _in_rounds(order: np.ndarray, labels: np.ndarray) -> np.ndarray:
     )
 
 
-NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm}
-WITH_ARGUMENT = {"cifar10": cifar10, "gaussian": gaussian, "folder": folder, "npy": npy, "grammar": grammar}
+NAMED = {"digits": digits, "patches": patches, "cifar10": cifar10, "gmm": gmm, "text": text, "text8": text8}
+WITH_ARGUMENT = {
+    "cifar10": cifar10,
+    "gaussian": gaussian,
+    "folder": folder,
+    "npy": npy,
+    "grammar": grammar,
+    "text": text,
+}

@@ -32,6 +32,31 @@ def found(path: str, what: str, recorded: Path | None = None) -> Path:
     )
 
 
+def fetched(name: str, file: str, url: str, kind: str, digest: str) -> Path:
+    """The path of a file of the folder of the data, its hash checked; fetched, with a progress bar, if it is not there.
+
+    name: of the data set. kind, digest: md5 or sha256, and its hexadecimal digits. Raises InputError, with what to do
+    by hand, if it is another file or cannot be fetched.
+    """
+    import pooch
+    import requests
+
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or pooch.os_cache("genmem"))
+    path = folder / file
+    by_hand = f"download {url} by hand and put it at {path}, or set {FOLDER_VARIABLE} to the folder that holds it"
+    if not path.exists():
+        try:
+            pooch.retrieve(url, f"{kind}:{digest}", file, folder, progressbar=True)
+        except (requests.RequestException, OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{name} could not be fetched ({reason}): {by_hand}") from None
+    elif pooch.file_hash(str(path), alg=kind) != digest:
+        raise InputError(
+            f"{name}: {path} is truncated or another file (its {kind} is not {digest}): remove it, or {by_hand}"
+        )
+    return path
+
+
 def md5_of(paths: Iterable[Path]) -> str:
     """The MD5 of the files' contents, one after the other: that of the file itself if it is one."""
     hashed = hashlib.md5()

@@ -61,7 +61,7 @@ def pictured(milestones: Sequence[tuple["RunRecord", int]], count: int) -> "xarr
     drawn = [record.samples(step) for (record, _), step in zip(milestones, steps, strict=True)]
     count = min([count, *map(len, drawn)])
     generated = np.array([images[:count] for images in drawn])
-    if generated.shape[2] not in (1, 3):
+    if generated.ndim != 5 or generated.shape[2] not in (1, 3):
         data = milestones[0][0].config.data
         raise InputError(f"runs must be of grey or colour images to show samples, but {data} is neither")
     nearest = [
