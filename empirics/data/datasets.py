@@ -223,7 +223,10 @@ def gaussian(argument: str, recorded: Path | None = None) -> Dataset:
         factor = root(covariance_from_file(found(argument, "a .npy file with a covariance", recorded)))
         mean, shape = 0.0, (factor.shape[1], 1, 1)
     else:
-        source = NAMED[known("data", argument, NAMED)]().pool
+        named = NAMED[known("data", argument, NAMED)]()
+        if named.symbols is not None:
+            raise InputError(f"data must name images or vectors after gaussian:, but {argument!r} was given, strings")
+        source = named.pool
         shape, flat = source.shape[1:], source.reshape(len(source), -1).astype(np.float64)
         mean = flat.mean(axis=0)
         factor = (flat - mean) / np.sqrt(len(flat))

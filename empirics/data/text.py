@@ -1,7 +1,8 @@
 """Text in 27 symbols, the letters a to z and the space, cut into windows.
 
-Mapped as text8 is (Mahoney, http://mattmahoney.net/dc/textdata.html): small letters, digits spelled out, and a space for
-any run of other characters. Accents are taken off first. Windows do not overlap; the last tenth of the text is held out.
+Mapped as text8 is (Mahoney, http://mattmahoney.net/dc/textdata.html): small letters, digits spelled out, and a space
+for any run of other characters. Accents are taken off first. Windows do not overlap; the last tenth of the text is held
+out.
 """
 
 import re

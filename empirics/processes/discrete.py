@@ -17,6 +17,7 @@ from genmem.empirics.processes.process import Process
 from genmem.shared.errors import InputError
 
 _CHUNK = 1024
+_REFERENCES = 2**15
 # Probabilities below it are rounding.
 TINY = 1e-30
 
@@ -60,18 +61,20 @@ class Discrete(Process):
         def ones(strings):
             return torch.nn.functional.one_hot(strings, self.symbols).float().flatten(1)
 
+        # A million windows of text do not fit as ones and zeros at once.
+        parts = [ones(part) for part in training.split(_REFERENCES)] if len(training) <= _REFERENCES else None
         near, index = [], []
-        references = ones(training)
         for chunk in samples.split(_CHUNK):
-            equal = ones(chunk) @ references.T
+            seen = ones(chunk)
+            equal = torch.cat([seen @ part.T for part in parts or map(ones, training.split(_REFERENCES))], dim=1)
             best, order = equal.topk(1 if groups is not None else 2)
             if groups is not None:
                 others = equal.masked_fill(groups == groups[order], -1).amax(1, keepdim=True)
                 best = torch.cat([best, others], dim=1)
             near.append(training.shape[1] - best)
             index.append(order[:, 0])
-        near = torch.cat(near)
-        return near[:, 0], near[:, 1], torch.cat(index)
+        distances = torch.cat(near)
+        return distances[:, 0], distances[:, 1], torch.cat(index)
 
     def packed(self, samples):
         import torch

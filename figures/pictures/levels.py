@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CAPTION = (
     "Strings of a random grammar, one colour for each number P of training strings and one line for each seed. Level "
     "ℓ: the share of blocks of s^ℓ symbols in the samples that derive from some symbol, less the share in uniform "
-    "noise (0: noise, 1: the grammar). Last panel: held-out loss (lines) and train loss (thin, dashed), with the loss "
+    "noise (0: noise, 1: the grammar). Last panel: in nats per symbol, held-out loss (lines) and train loss (thin, dashed), with the loss "
     "of the Bayes-optimal denoiser, which is belief propagation on the tree. Circles: where the held-out loss is "
     "lowest. What is valid after that comes from copies, too."
 )
@@ -114,7 +114,7 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
     losses.axhline(float(data.floor.mean()), color=style.VERMILION, linewidth=1)
     lowest, start = float(data.floor.min()), float(data.test.isel(milestone=0).max())
     losses.set(xscale="log", ylim=(lowest - 0.25 * (start - lowest), start + 0.35 * (start - lowest)))
-    losses.set_title("loss, nats per symbol", loc="left", fontweight="bold")
+    losses.set_title("loss, nats", loc="left", fontweight="bold")
     for axes in panels[depth + 1 :]:
         axes.set_visible(False)
     for axes in panels[::columns][:rows]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from genmem.empirics.data import cifar10, datasets
+from genmem.empirics.data.places import FOLDER_VARIABLE
 from genmem.shared.errors import InputError
 
 NAMES = [f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)] + ["cifar-10-batches-bin/test_batch.bin"]
@@ -34,7 +35,7 @@ def members():
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The folder with the archive, and its md5."""
-    monkeypatch.setenv(cifar10.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     return tmp_path, write(tmp_path / cifar10.FILE, {"cifar-10-batches-bin/readme.html": b"x"} | members())
 
 
@@ -119,7 +120,7 @@ def test_nothing_of_an_archive_is_written_anywhere(tmp_path):
 def test_the_archive_is_fetched_once_with_its_hash_checked(home, tmp_path_factory, monkeypatch):
     source, md5 = home
     target = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv(cifar10.FOLDER_VARIABLE, str(target))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(target))
     asked = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -143,5 +144,5 @@ def test_the_archive_is_fetched_once_with_its_hash_checked(home, tmp_path_factor
             server.shutdown()
     assert len(cifar10.read(path)[0]) == 20
     path.unlink()
-    with pytest.raises(InputError, match=f"{target}.*{cifar10.FOLDER_VARIABLE}"):
+    with pytest.raises(InputError, match=f"{target}.*{FOLDER_VARIABLE}"):
         cifar10.archive(url, md5)

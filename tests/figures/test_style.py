@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from pathlib import Path
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,10 +10,26 @@ from matplotlib.text import Text
 
 from genmem.empirics.records.runs import find
 from genmem.figures.drawing import learning_curves, phase_diagram, simulation, style
-from genmem.figures.pictures import batch_size, collapse, measured_windows, overlay, random_features, samples, training
+from genmem.figures.pictures import (
+    batch_size,
+    collapse,
+    levels,
+    measured_windows,
+    memorization_law,
+    overlay,
+    random_features,
+    samples,
+    string_phases,
+    training,
+)
 from tests.figures import made, small_theory
 
 DATA = {}
+RECORDS = Path(__file__).parents[2] / "records"
+
+
+def grammars():
+    return find(RECORDS / "grammar-cpu")
 
 
 def measured(picture, runs):
@@ -33,6 +50,9 @@ BUILT = {
     "measured_windows": lambda runs, width: measured_windows.build(measured(measured_windows, runs), width),
     "overlay": lambda runs, width: overlay.build(measured(overlay, runs), width),
     "random_features": lambda runs, width: random_features.build(made.random_features(), width),
+    "levels": lambda runs, width: levels.build(measured(levels, grammars()), width),
+    "string_phases": lambda runs, width: string_phases.build(measured(string_phases, grammars()), width),
+    "memorization_law": lambda runs, width: memorization_law.build(measured(memorization_law, grammars()), width),
     **small_theory.BUILT,
 }
 
