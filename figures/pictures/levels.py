@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 CAPTION = (
     "Strings of a random grammar, one colour for each number P of training strings and one line for each seed. Level "
     "ℓ: the share of blocks of s^ℓ symbols in the samples that derive from some symbol, less the share in uniform "
-    "noise (0: noise, 1: the grammar). Last panel: in nats per symbol, held-out loss (lines) and train loss (thin, dashed), with the loss "
-    "of the Bayes-optimal denoiser, which is belief propagation on the tree. Circles: where the held-out loss is "
-    "lowest. What is valid after that comes from copies, too."
+    "noise (0: noise, 1: the grammar). Last panel: in nats per symbol, held-out loss (lines) and train loss (thin, "
+    "dashed), with the loss of the Bayes-optimal denoiser, which is belief propagation on the tree. Circles: where the "
+    "held-out loss is lowest. What is valid after that comes from copies, too."
 )
 
 
