@@ -70,4 +70,7 @@ def test_the_claims_table_has_a_line_for_each_finding():
     text = tables.claims_table({"digits": rows}, "random-conv")
     assert "0.31 or more" in text and "1.02  none" in text and "469" not in text
     assert "1.02  0.90 to 1.10" in text and "agrees (3 censored)" in text and "not tested: one width" in text
-    assert "random-conv" in text.splitlines()[0]
+    # The feature space is named where a claim is about distances in it.
+    assert text.splitlines()[0] == "data: digits"
+    rows.append(dataclasses.replace(rows[0], quantity="SWD test/train at the end"))
+    assert "random-conv" in tables.claims_table({"digits": rows}, "random-conv").splitlines()[0]
