@@ -27,8 +27,8 @@ class Simulation(Table):
 
     tau, train, test, score, penalised, empirical, modes: as in LearningCurves. score is nan for data of one's own,
     whose true score nobody knows. modes: tau.shape + (k,), the mean over the population of the network's Jacobian ds/dy
-    along each direction of the data: averaged over the coordinates of equal eigenvalue for a Spectrum, one by one in
-    the eigenbasis of the held-out covariance (falling eigenvalues) for data of one's own.
+    along each direction of the data: averaged over the coordinates of equal eigenvalue for a Spectrum (nan where no
+    coordinate has it), one by one in the eigenbasis of the held-out covariance (falling eigenvalues) for data of one's own.
     standard_error: of each of these means over the draws, by name; nan for a single draw.
     d, n, p: dimension, training points, features. seed, draws: what was asked for.
     """
@@ -111,9 +111,11 @@ def gradient_flow(network: Network, ridge: float, tau: np.ndarray) -> dict[str, 
 
     test, y_test = _loss(network.population_moments(), vectors, y, flow)
     empirical = train if network.xi is None else _loss(network.empirical_moments(), vectors, y, flow)[0]
-    along = np.zeros((network.direction[-1] + 1, d))
+    along = np.zeros((network.directions, d))
     along[network.direction, np.arange(d)] = 1
-    along /= along.sum(axis=1, keepdims=True)
+    # An eigenvalue of so little weight that none of d coordinates has it: nan.
+    with np.errstate(invalid="ignore"):
+        along /= along.sum(axis=1, keepdims=True)
     modes = (flow.T @ ((y * y_test) @ along.T)) / network.delta
     score = network.score_power + test / network.delta
     return {

@@ -151,7 +151,7 @@ def _drawn(model: RandomFeatures, d: int, data, rng) -> Network:
     w = rng.standard_normal((p, d))
     xi = rng.standard_normal((int(model.copies), n, d)) if np.isfinite(model.copies) else None
     c = model.constants
-    return Network(w, data, xi, (data, np.zeros(d)), np.arange(d), c.delta, c.signal, model.sigma, np.nan)
+    return Network(w, data, xi, (data, np.zeros(d)), np.arange(d), d, c.delta, c.signal, model.sigma, np.nan)
 
 
 def _flow(

@@ -23,7 +23,8 @@ class Network:
     """A draw of weights w (p, d), training points x (n, d) and, at finite m, noises xi (m, n, d); else xi is None.
 
     population: points (N, d) and spreads (d,) of the y = point + spread * omega over which the test loss averages.
-    direction: (d,), for each coordinate the index of the direction of the data (a covariance eigenvalue) it lies along.
+    direction: (d,), for each coordinate the index of the direction of the data (a covariance eigenvalue) it lies along,
+    out of `directions`.
     delta, signal: 1 - e^{-2t} and e^{-2t}. sigma: the activation. score_power: E |grad log P_t|^2 / d, nan if unknown.
     """
 
@@ -32,6 +33,7 @@ class Network:
     xi: np.ndarray | None
     population: tuple[np.ndarray, np.ndarray]
     direction: np.ndarray
+    directions: int
     delta: float
     signal: float
     sigma: Callable
@@ -116,19 +118,19 @@ def draw_network(model: RandomFeatures, d: int | None, rng, data=None, held_out=
     w = rng.standard_normal((p, d))
     if data is None:
         number = _multiplicities(model.spectrum, d)
-        direction = np.repeat(np.arange(number.size), number)
+        direction, directions = np.repeat(np.arange(number.size), number), number.size
         eigenvalues = np.repeat(model.spectrum.eigenvalues, number)
         x = rng.standard_normal((n, d)) * np.sqrt(eigenvalues)
         population = np.zeros((1, d)), np.sqrt(signal * eigenvalues + delta)
         power = float(np.mean(1 / (signal * eigenvalues + delta)))
     else:
-        direction = np.arange(d)
+        direction, directions = np.arange(d), d
         basis = np.linalg.eigh(np.cov(held_out, rowvar=False).reshape(d, d))[1][:, ::-1]
         x = data @ basis
         population = np.sqrt(signal) * (held_out @ basis), np.full(d, np.sqrt(delta))
         power = np.nan
     xi = rng.standard_normal((int(model.copies), n, d)) if np.isfinite(model.copies) else None
-    return Network(w, x, xi, population, direction, delta, signal, model.sigma, power)
+    return Network(w, x, xi, population, direction, directions, delta, signal, model.sigma, power)
 
 
 def own_points(data, held_out) -> tuple[np.ndarray, np.ndarray]:

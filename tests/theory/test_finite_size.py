@@ -402,3 +402,11 @@ def test_a_centred_activation_is_simulated_as_the_theory_sees_it():
     model = RandomFeatures(2, 3, 0.2, lambda x: np.maximum(x, 0), center=True)
     run, theory = simulate(model, d=100, seed=0, tau=[3.0, 30.0]), model.learning_curves([3.0, 30.0])
     np.testing.assert_allclose(run.test, theory.test, rtol=0.03)
+
+
+def test_a_direction_that_no_coordinate_has_is_nan_and_keeps_its_place(recwarn):
+    """Weights of 0.01 give no coordinate of ten, in the middle and at the end."""
+    for k, weights in ((1, [0.495, 0.01, 0.495]), (2, [0.495, 0.495, 0.01])):
+        run = simulate(RandomFeatures(2, 2, 0.1, spectrum=Spectrum([0.5, 1.0, 2.0], weights)), d=10, tau=[1.0, 2.0])
+        assert run.modes.shape == (2, 3) and np.array_equal(np.isnan(run.modes[0]), np.arange(3) == k)
+    assert not recwarn.list
