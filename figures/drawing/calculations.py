@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genmem.shared.errors import InputError, count, positive
+from genmem.shared.errors import InputError, count, positive, positive_or_infinite
 
 if TYPE_CHECKING:
     import xarray
@@ -29,6 +29,16 @@ def axis(name: str, ends: tuple[float, float], points: int) -> np.ndarray:
     return np.geomspace(first, last, count("points", points, least=2))
 
 
+def widths(ends: tuple[float, float], points: int) -> np.ndarray:
+    """The axis psi_p; an upper end of inf is infinite width, one more row above PSI's upper end, or 1000 lower ends."""
+    first, last = ends[0], positive_or_infinite("psi_p", ends[1])
+    if np.isfinite(last):
+        return axis("psi_p", ends, points)
+    first = positive("psi_p", first)
+    top = PSI[1] if first < PSI[1] else 1000 * first
+    return np.append(axis("psi_p", (first, top), count("points", points, least=2)), np.inf)
+
+
 def regimes(
     problem: "Problem",
     tau: float | tuple[float, ...],
@@ -42,16 +52,17 @@ def regimes(
 ) -> "xarray.Dataset":
     """The Dataset of theory.phase_diagram for this problem, with the phase at each training time tau.
 
-    psi_n, psi_p: ends of the axes, log-spaced with `points` points. floor: what counts as generalization, the curve's
-    own minimum, the Bayes loss or a loss. resume: where rows of an interrupted diagram are kept, and taken up again.
-    gradient_noise: of SGD, as in theory.phase_diagram. fractions: that define the times.
+    psi_n, psi_p: ends of the axes, log-spaced with `points` points; psi_p may end in inf, a row of its own. floor:
+    what counts as generalization, the curve's own minimum, the Bayes loss or a loss. resume: where rows of an
+    interrupted diagram are kept, and taken up again. gradient_noise: of SGD, as in theory.phase_diagram. fractions:
+    that define the times.
     """
     from genmem import theory
     from genmem.theory.timescales import Fractions
 
     return theory.phase_diagram(
         axis("psi_n", psi_n, points),
-        axis("psi_p", psi_p, points),
+        widths(psi_p, points),
         problem.t,
         activation=problem.activation,
         spectrum=problem.spectrum,

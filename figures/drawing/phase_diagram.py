@@ -70,6 +70,9 @@ def draw(axes: Axes, diagram: "xarray.Dataset", letters: bool = True) -> set[str
     """Draw one training time, by default with a letter in each phase; return the phases in it."""
     # Before the contours: their labels are placed by lengths on the page.
     axes.set(xscale="log", yscale="log")
+    # Infinite width is no place on a logarithmic axis: it is drawn as a strip above the others.
+    infinite = diagram.isel(psi_p=-1) if diagram.psi_p.size > 1 and np.isinf(diagram.psi_p[-1]) else None
+    diagram = diagram if infinite is None else diagram.isel(psi_p=slice(None, -1))
     psi_n, psi_p, phase = refined(diagram)
     axes.pcolormesh(
         psi_n,
@@ -89,13 +92,47 @@ def draw(axes: Axes, diagram: "xarray.Dataset", letters: bool = True) -> set[str
     axes.plot(diagram.psi_n_architectural, diagram.psi_p, color=style.BLUE, linewidth=1.6)
     # The threshold is known beyond the grid; the picture is not.
     axes.set(xlim=(psi_n[0], psi_n[-1]), ylim=(psi_p[0], psi_p[-1]))
+    seen = phase
+    if infinite is not None:
+        seen = np.append(phase, infinite.phase.values)
+        _strip(axes, infinite, psi_p)
     axes.set_title(rf"$\tau$ = {style.decade(float(diagram.tau))}")
-    present = {PHASES[code] for code in np.unique(phase) if code >= 0}
+    present = {PHASES[code] for code in np.unique(seen) if code >= 0}
     for name in present if letters else ():
         place = roomiest(phase == PHASES.index(name), exponent)
         if place is not None:
             axes.text(psi_n[place[1]], psi_p[place[0]], _label(name)[0], weight="bold", ha="center", va="center")
     return present
+
+
+def _strip(axes: Axes, infinite: "xarray.Dataset", psi_p: np.ndarray) -> None:
+    """The phases at infinite width above the plane, marked as such on the axis."""
+    low, high = psi_p[-1] * (psi_p[-1] / psi_p[0]) ** np.array([0.02, 0.08])
+    n = np.log(infinite.psi_n.values)
+    sides = np.exp(np.concatenate([n[:1], (n[1:] + n[:-1]) / 2, n[-1:]]))
+    phase, line = infinite.phase.values, float(infinite.psi_n_memorization)
+    for k in np.flatnonzero((phase[:-1] == 3) & (phase[1:] == 2)):
+        # The exact line, where it lies between these two grid points.
+        sides[k + 1] = line if n[k] < np.log(line) < n[k + 1] else sides[k + 1]
+    axes.pcolormesh(
+        sides,
+        [low, high],
+        phase[None],
+        cmap=ListedColormap([COLOURS[name] for name in PHASES]),
+        norm=BoundaryNorm(np.arange(len(PHASES) + 1) - 0.5, len(PHASES)),
+        rasterized=True,
+    )
+    axes.axhspan(psi_p[-1], low, color="white", linewidth=0)
+    axes.annotate(
+        r"$\infty$",
+        (0, np.sqrt(low * high)),
+        (-3, 0),
+        ("axes fraction", "data"),
+        "offset points",
+        ha="right",
+        va="center",
+    )
+    axes.set_ylim(psi_p[0], high)
 
 
 def label(axes: Axes, lines, region: np.ndarray, psi_n, psi_p, text: Callable[[float], str]) -> None:

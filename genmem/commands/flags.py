@@ -109,7 +109,7 @@ class GridFlags:
     psi_n: tuple[float, float] = (0.25, 1024.0)
     """Smallest and largest number of training points per dimension, n / d."""
     psi_p: tuple[float, float] = (0.25, 1024.0)
-    """Smallest and largest number of hidden units per dimension, p / d."""
+    """Smallest and largest number of hidden units per dimension, p / d; inf: a row at infinite width."""
     points: int = 60
     """Grid points along each axis."""
 
