@@ -14,6 +14,7 @@ import numpy as np
 
 from genmem.empirics.analysis.collapse import collapse_of
 from genmem.empirics.analysis.fidelity import all_metrics, distance_curve
+from genmem.empirics.analysis.findings import Finding, share_interval
 from genmem.empirics.analysis.halves import pair_of, partners
 from genmem.empirics.analysis.laws import fit_law, local_exponents, locally, typical_times
 from genmem.empirics.analysis.measure import SETTING, RunTimes, memorization_rate, times_of
@@ -28,23 +29,6 @@ from genmem.shared.vocabulary import FACTORS
 # "Nearly equal" distances, as a ratio.
 _NEARLY = 1.1
 _CHANCE = 0.05
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One line of the table. value, low, high: what was measured and its 95 % interval; nan where nothing was."""
-
-    claim: int
-    claimed: str
-    quantity: str
-    value: float
-    low: float
-    high: float
-    runs: int
-    censored: int
-    verdict: str
-    """agrees, disagrees, undecided (the interval holds the claim and much else) or not tested (see note)."""
-    note: str = ""
 
 
 def find_all(
@@ -347,14 +331,6 @@ def _side(low: float, high: float, sign: int) -> str:
     if low > 0 or high < 0:
         return AGREES if (low > 0) == (sign > 0) else DISAGREES
     return UNDECIDED
-
-
-def share_interval(hits: int, runs: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval of a share."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, runs).proportion_ci()
-    return float(interval.low), float(interval.high)
 
 
 def _untested(claim: int, claimed: str, quantity: str, runs: Sequence[_Measured], why: str) -> Finding:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from genmem.empirics.analysis import closed_form
-from genmem.empirics.analysis.claims import Finding, find_all
+from genmem.empirics.analysis.claims import find_all
+from genmem.empirics.analysis.findings import Finding
 from genmem.empirics.analysis.laws import Estimate, fit_law
 from genmem.empirics.analysis.mapping import Map, map_of, setting
 from genmem.empirics.analysis.measure import RunTimes, measure, time_intervals

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from genmem.empirics.analysis.claims import Finding, share_interval
+from genmem.empirics.analysis.findings import Finding, share_interval
 from genmem.empirics.analysis.laws import fit_law
 from genmem.empirics.analysis.levels import LEARNED, Levels, is_grammar, levels_of, threshold
 from genmem.empirics.analysis.measure import COPY_LEVEL, RunTimes, setting_of, times_of

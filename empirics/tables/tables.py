@@ -15,8 +15,8 @@ from genmem.empirics.samples.metrics import OTHER_THRESHOLDS, THRESHOLD
 from genmem.shared.vocabulary import EVENTS, FACTORS, RECORDED
 
 if TYPE_CHECKING:
-    from genmem.empirics.analysis.claims import Finding
     from genmem.empirics.analysis.divergence import DivergenceTimes
+    from genmem.empirics.analysis.findings import Finding
     from genmem.empirics.analysis.quality import Quality
 
 # Exponents and ratios beyond it mean nothing.

@@ -18,8 +18,8 @@ from genmem.shared.vocabulary import EVENT_SYMBOLS, FACTOR_SYMBOLS, PREDICTED
 if TYPE_CHECKING:
     import xarray
 
-    from genmem.empirics.analysis.claims import Finding
     from genmem.empirics.analysis.comparison import Free
+    from genmem.empirics.analysis.findings import Finding
     from genmem.empirics.analysis.laws import Exponent
     from genmem.empirics.records.runs import RunRecord
 
