@@ -55,6 +55,15 @@ def test_the_trained_network_follows_the_closed_form(record):
         assert np.abs(wrong - right).max() > 2 * tolerances.CLOSED_FORM_ON_DIGITS
 
 
+def test_the_gradient_noise_is_told_with_what_it_adds(record):
+    found = beside_prediction(record, draws=1)
+    assert found.gradient_noise == CONFIG.learning_rate / (CONFIG.batch_size * 64)
+    noisy = found.model.learning_curves(found.tau, found.gradient_noise).test
+    np.testing.assert_allclose(found.test["closed_form"] + found.noise_adds, noisy, rtol=1e-12)
+    assert np.all(found.noise_adds > 0.001)
+    assert f"adds {found.noise_adds.max():.4f}" in comparison_table(found)
+
+
 def test_momentum_is_a_larger_learning_rate(record, tmp_path):
     config = dataclasses.replace(CONFIG, momentum=0.75, learning_rate=500.0)
     with_momentum = train(config, tmp_path / "run")
