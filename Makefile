@@ -54,7 +54,7 @@ bench: $(READY)
 
 # The figures of the documentation, from the recorded runs.
 gallery: $(READY)
-	$(BIN)/genmem figures all --runs records/digits-cpu records/random-features --out out/figures
+	$(BIN)/genmem figures all --runs records/digits-cpu records/random-features records/grammar-cpu --out out/figures
 	for name in measured-windows plane overlay fidelity; do \
 	  $(BIN)/genmem figures $$name --runs records/cifar10-cpu --out out/figures/cifar10 || exit 1; done
 	$(BIN)/python docs/make_gallery.py
