@@ -28,7 +28,8 @@ class Simulation(Table):
     tau, train, test, score, penalised, empirical, modes: as in LearningCurves. score is nan for data of one's own,
     whose true score nobody knows. modes: tau.shape + (k,), the mean over the population of the network's Jacobian ds/dy
     along each direction of the data: averaged over the coordinates of equal eigenvalue for a Spectrum (nan where no
-    coordinate has it), one by one in the eigenbasis of the held-out covariance (falling eigenvalues) for data of one's own.
+    coordinate has it), one by one in the eigenbasis of the held-out covariance (falling eigenvalues) for data of one's
+    own.
     standard_error: of each of these means over the draws, by name; nan for a single draw.
     d, n, p: dimension, training points, features. seed, draws: what was asked for.
     """
