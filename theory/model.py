@@ -282,7 +282,8 @@ class RandomFeatures(Problem):
     def critical_gradient_noise(self) -> float:
         """kappa = learning rate / (batch size x d) from which on SGD diverges, however small its steps.
 
-        1 / (Delta (1/p) Tr U^2 (U + ridge)^{-1}); without a ridge 1 / (Delta E sigma(Gamma z)^2), whatever n and p.
+        1 / (Delta (1/p) Tr U^2 (U + ridge)^{-1}); without a ridge 1 / (Delta E sigma(Gamma z)^2), whatever n and
+        finite p. At psi_p = inf the directions of s^2 never move, and s^2 is taken off that mean square.
         """
         return 1 / (self.constants.delta * float(self._limit_traces[noise_kernels.TRAIN].real))
 

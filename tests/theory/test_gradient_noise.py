@@ -151,6 +151,12 @@ def test_critical_noise_without_a_ridge_is_the_activations_power():
         assert model.critical_gradient_noise * model.constants.delta * power == pytest.approx(1, rel=1e-12)
 
 
+def test_critical_noise_of_infinite_width_leaves_out_what_never_moves():
+    model = RandomFeatures(4, np.inf, 0.1)
+    power = model.constants.mu1**2 + model.constants.v2
+    assert model.critical_gradient_noise * model.constants.delta * power == pytest.approx(1, rel=1e-9)
+
+
 def test_sgd_slows_down_near_the_critical_noise():
     """The limit of the train loss grows like 1 / (kappa_c - kappa), but is reached ever later."""
     critical = MODEL.critical_gradient_noise
