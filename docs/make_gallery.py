@@ -12,8 +12,9 @@ WIDTH = 1400  # pixels; the files of `genmem figures` have 2100
 
 HEAD = """# Gallery
 
-Every figure of `genmem figures all --runs records/digits-cpu records/random-features records/grammar-cpu`, at two columns;
-`make gallery` makes this page. Each also comes at one column, as PDF, and with its data ([how](publication-figures.md)).
+Every figure of `genmem figures all --runs records/digits-cpu records/random-features records/grammar-cpu`, at two
+columns; `make gallery` makes this page. Each also comes at one column, as PDF, and with its data
+([how](publication-figures.md)).
 Measured figures show this project's own recorded runs: first U-Nets on CIFAR-10 at 8×8, then on 8×8 digits.
 """
 CIFAR10 = ("measured-windows", "plane", "overlay", "fidelity")

@@ -100,11 +100,13 @@ def build(data: "xarray.Dataset", width: float = style.DOUBLE) -> Figure:
         seen = ~runs.censored.values.astype(bool)
         axes.plot(runs.n[seen], runs.tau_mem[seen], linestyle="none", markerfacecolor="white", **look)
         for n, tau in zip(runs.n.values[~seen], runs.tau_mem.values[~seen], strict=True):
+            axes.plot(n, 1.35 * tau, linestyle="none", marker="")  # the axes must reach as far as the arrow
             axes.annotate("", (n, 1.35 * tau), (n, tau), arrowprops={"arrowstyle": "->", "color": look["color"]})
         ends = np.array([runs.n.min(), runs.n.max()], float)
-        axes.plot(ends, float(law.factor) * ends ** float(law.exponent), color=look["color"], linewidth=1)
+        if np.isfinite(law.exponent):
+            axes.plot(ends, float(law.factor) * ends ** float(law.exponent), color=look["color"], linewidth=1)
         interval = f" ({float(law.low):.2f} to {float(law.high):.2f})" if np.isfinite(law.low) else ""
-        known = f"$n^{{{float(law.exponent):.2f}}}${interval}"
+        known = f"$n^{{{float(law.exponent):.2f}}}${interval}" if np.isfinite(law.exponent) else "too few times"
         handles.append(Line2D([], [], markerfacecolor="white", linewidth=1, **look, label=f"{kind}: {known}"))
     axes.set(xscale="log", yscale="log", xlabel="training data $n$", ylabel=r"$\tau_{mem}$, optimizer steps")
     style.plain_log(axes.xaxis)

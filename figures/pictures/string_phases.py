@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 CAPTION = (
     "Phases of networks on strings of a random grammar over the number P of training strings and the training time. "
     "A level counts as learned from an excess of valid blocks of one half on (see the figure of the levels); "
-    "memorization begins at τ_mem, when the held-out loss has risen by 10 % of its fall. Seeds are averaged. Squares: "
-    "τ_mem, triangles: τ_copy, when copies exceed those by chance. The line has slope one."
+    "memorization begins at τ_mem, when the held-out loss has risen by 10 % of its fall (squares), or at τ_copy, when "
+    "copies exceed those by chance (triangles), whichever is first: what is valid after it may be copied. Seeds are "
+    "averaged. The line has slope one."
 )
 _MEMORIZATION = -1
 
 
 def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
-    """phase (n, time): the highest level learned, or -1 after tau_mem; times mem and copy (n,), geometric means.
+    """phase (n, time): the highest level learned, or -1 from tau_mem or tau_copy on, whichever is first.
+
+    mem and copy (n,): these times, geometric means over seeds; nan where one run did not reach them.
 
     Raises InputError if no run is on a grammar and has samples.
     """
@@ -44,7 +47,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
         learned = np.cumprod(excess >= LEARNED, axis=1).sum(axis=1).astype(float)
         for name, values in found.items():
             values.append(float(np.exp(np.log(runs[name]).mean(skipna=False))))
-        learned[time >= found["mem"][-1]] = _MEMORIZATION
+        learned[time >= np.fmin(found["mem"][-1], found["copy"][-1])] = _MEMORIZATION
         learned[time > float(runs.step.max())] = np.nan
         phase[row] = learned
     return xarray.Dataset(
