@@ -94,7 +94,7 @@ def test_an_unknown_flag_is_refused(run, name, tmp_path):
 
 BAD = [
     ("predict --psi-n -1", "psi_n must be positive, but -1.0 was given"),
-    ("predict --psi-p nan", "psi_p must be finite"),
+    ("predict --psi-p nan", "psi_p must be a positive number or inf"),
     ("predict --t 0", "t must be positive"),
     ("predict --tau 10 1", "tau must increase, but 10, 1 was given"),
     ("predict --activation tahn", "did you mean 'tanh'?"),

@@ -56,7 +56,9 @@ class LearningCurves(Table):
     @cached_property
     def empirical(self) -> np.ndarray:
         """The loss on the training points with fresh noise, of the shape of tau (equal to train at copies = inf)."""
-        return self.train if np.isinf(self._asked.model.copies) else self._asked.empirical().reshape(self.tau.shape)
+        if np.isinf(self._asked.model.copies):
+            return self.train
+        return self._asked.empirical().reshape(self.tau.shape)[()]  # of one time a number, as the other losses
 
     @cached_property
     def modes(self) -> np.ndarray:
