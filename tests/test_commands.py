@@ -248,6 +248,7 @@ def test_simulate_averages_over_draws(run, tmp_path):
     assert np.array_equal(data.simulated_score_error, run_of_three.standard_error["score"])
 
 
+@pytest.mark.slow
 def test_overlay_of_recorded_runs(run, tmp_path):
     from tests.figures.recorded import write_run
 

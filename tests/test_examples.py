@@ -33,6 +33,7 @@ def test_the_plain_loop_goes_on_from_its_checkpoint(tmp_path):
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_plain_loop_runs(tmp_path):
     arguments = ["--steps", 6, "--first", 4, "--spacing", 1.5, "--samples", 8]
     end, reason, kept, checks = run("plain_pytorch.py", "--out", tmp_path, *arguments)

@@ -130,6 +130,7 @@ def test_pilots_that_cannot_tell_are_refused(change, sentence):
         advise(arguments["runs"], arguments["n"], T, arguments["asked"], arguments["risk"])
 
 
+@pytest.mark.slow
 def test_cross_validation_predicts_only_from_fewer_images():
     trials = cross_validate(pilots(sizes=(32, 64, 128)), T)
     assert {(trial.largest, trial.run.record.config.n) for trial in trials} == {(64, 128)}

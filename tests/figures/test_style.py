@@ -57,9 +57,10 @@ BUILT = {
 }
 
 
-@pytest.fixture(
-    scope="module", params=[(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)], ids=str
-)
+SIZES = [(name, width) for name in BUILT for width in (style.SINGLE, style.DOUBLE)]
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=str)
 def figure(request, runs):
     """Each figure at each width, built once for the tests, which leave it as it is."""
     name, width = request.param
@@ -87,6 +88,7 @@ def test_a_title_that_does_not_fit_would_be_noticed():
         test_nothing_is_cut_off(figure)
 
 
+@pytest.mark.parametrize("figure", [size for size in SIZES if size[1] == style.SINGLE], indirect=True, ids=str)
 def test_saved_as_pdf_with_embedded_truetype_fonts_and_as_png(figure, tmp_path):
     pdf, png = style.save(figure, tmp_path / "new" / "figure")
     assert png.read_bytes().startswith(b"\x89PNG")
