@@ -13,9 +13,9 @@ WIDTH = 1400  # pixels; the files of `genmem figures` have 2100
 HEAD = """# Gallery
 
 Every figure of `genmem figures all --runs records/digits-cpu records/random-features records/grammar-cpu
-records/cifar10-cpu`, at two columns; `make gallery` makes this page. Each also comes at one column, as PDF, and with its data
-([how](publication-figures.md)). Measured figures show this project's own recorded runs: three of U-Nets on CIFAR-10 at 8×8
-first, then those of U-Nets on 8×8 digits where these show what the figure is about.
+records/cifar10-cpu`, at two columns; `make gallery` makes this page. Each also comes at one column, as PDF, and with
+its data ([how](publication-figures.md)). Measured figures show this project's own recorded runs: three of U-Nets on
+CIFAR-10 at 8×8 first, then those of U-Nets on 8×8 digits where these show what the figure is about.
 """
 CIFAR10 = ("measured-windows", "plane", "overlay")
 

@@ -27,12 +27,16 @@ CAPTION = (
     "other made before training (dashed; what agreement is worth begins above it) and of different noise (dotted). "
     "Second panel: similarity of each network's samples to the nearest of its own training images, and to the nearest "
     "of equally many held-out images, which it cannot copy (dotted). In pixels, around the mean of the held-out "
-    "images. Dash-dotted: the closed form for linear denoisers on such halves, trained for ever; where the networks "
-    "agree less, their scores are nonlinear functions of their own data. A pair marked “same seed” also had the same "
+    "images. Dash-dotted: the closed form for two linear denoisers on halves of as many data of this covariance, its "
+    "unit of time fitted; where the networks agree less, their scores are nonlinear functions of their own data. A "
+    "pair marked “same seed” also had the same "
     "initial weights: it agrees from the start and tests nothing. "
     "Shaded: from τ_gen to τ_mem of the losses, means of the pair."
 )
 _DRAWS = 500
+# Training times of the theory's curve, and units of time that are tried.
+_TAU = np.geomspace(1e-2, 1e5, 71)
+_UNITS = 200
 _CONFIG = ("n", "width", "batch_size", "learning_rate", "seed")
 
 
@@ -62,6 +66,7 @@ def of_pair(pair: Pair) -> "xarray.Dataset":
     trained = slice(1, None)
     same = pair.agreement[trained]
     intervals = np.array([_interval(values) for values in same])
+    linear, steps_per_tau = of_linear_networks(pair.first, pair.steps[trained], same.mean(1))
     halves = ("half", "milestone")
     times = {
         name: [getattr(times_of(record), name).value for record in (pair.first, pair.second)] for name in ("gen", "mem")
@@ -82,9 +87,9 @@ def of_pair(pair: Pair) -> "xarray.Dataset":
                 {"long_name": "similarity of samples of different noise"},
             ),
             "linear": (
-                (),
-                _of_linear_networks(pair.first),
-                {"long_name": "agreement of two linear denoisers on such halves, trained for ever"},
+                "milestone",
+                linear,
+                {"long_name": "agreement of two linear denoisers on such halves", "steps_per_tau": steps_per_tau},
             ),
             "own": (halves, pair.own[trained].T, {"long_name": "similarity to the nearest own training image"}),
             "held_out": (
@@ -102,12 +107,20 @@ def of_pair(pair: Pair) -> "xarray.Dataset":
     )
 
 
-def _of_linear_networks(record: "RunRecord") -> float:
-    """Agreement at tau = inf of linear denoisers on disjoint halves of n images with the data's covariance, or nan."""
+def of_linear_networks(record: "RunRecord", steps: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, float]:
+    """Agreement (K,) at these steps of linear denoisers on disjoint halves of n data of this covariance, or nan.
+
+    And the optimizer steps in one unit of tau, the one number that is fitted, by least squares to the pair's agreement
+    (K,). The theory's curve falls from one at tau = 0 to its value at tau = inf.
+    """
     if record.config.process != "gaussian":
-        return np.nan
+        return np.full(len(steps), np.nan), np.nan
     d, spectrum = images_of_run(record)
-    return float(LinearDenoiser(record.config.n / d, spectrum).generated(np.inf).agreement)
+    curve = LinearDenoiser(record.config.n / d, spectrum).generated(_TAU).agreement
+    units = np.geomspace(steps[-1] / _TAU[-1], steps[0] / _TAU[0], _UNITS)
+    laid = np.array([np.interp(np.log(steps / unit), np.log(_TAU), curve) for unit in units])
+    best = int(np.argmin(((laid - agreement) ** 2).sum(axis=1)))
+    return laid[best], float(units[best])
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
@@ -133,8 +146,8 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
         between.plot(pair.step, pair.untrained, color=colour, linestyle="--")
         between.plot(pair.step, pair.unrelated, color=colour, linestyle=":")
         if "linear" in pair:  # not in data that an earlier version saved
-            between.axhline(float(pair.linear), color=colour, linestyle="-.", linewidth=0.8)
-            between.annotate("linear, in theory", (0.99, float(pair.linear)), (0, 2), color=colour, ha="right",
+            between.plot(pair.step, pair.linear, color=colour, linestyle="-.", linewidth=0.8)
+            between.annotate("linear, in theory", (0.99, float(pair.linear[-1])), (0, 2), color=colour, ha="right",
                              xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
         for half, line in zip(("first", "second"), ("-", "--"), strict=True):
             within.plot(pair.step, pair.own.sel(half=half), color=colour, linestyle=line)

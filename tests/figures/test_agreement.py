@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from genmem.empirics.analysis.mapping import images_of_run
 from genmem.empirics.data.datasets import load
 from genmem.figures.drawing import style
 from genmem.figures.pictures import agreement
 from genmem.shared.errors import InputError
+from genmem.theory import LinearDenoiser, Spectrum
 from tests.figures.recorded import write_run
 
 
@@ -73,7 +75,7 @@ def test_the_figure_draws_agreement_and_both_similarities(pair, width):
         here.agreement,
         here.untrained,
         here.unrelated,
-        [here.linear, here.linear],
+        here.linear,
         here.own.sel(half="first"),
         here.own.sel(half="second"),
         held_out,
@@ -82,7 +84,16 @@ def test_the_figure_draws_agreement_and_both_similarities(pair, width):
         np.testing.assert_array_equal(line, values)
 
 
-def test_linear_networks_agree_as_the_closed_form_of_the_datas_covariance_says(data):
+def test_the_unit_of_time_of_linear_networks_is_found(pair):
+    d, spectrum = images_of_run(pair[0])
+    steps = np.geomspace(5, 5000, 20)
+    truth = LinearDenoiser(32 / d, spectrum).generated(steps / 70).agreement
+    laid, unit = agreement.of_linear_networks(pair[0], steps, truth)
+    assert unit == pytest.approx(70, rel=0.1) and np.abs(laid - truth).max() < 5e-3
+    assert truth[0] > truth[-1] + 0.05
+
+
+def test_linear_networks_agree_as_the_closed_form_of_the_datas_covariance_says():
     """Against two sample covariances S of 32 digits each: of e^{-2t}S + Delta at t = 0.01, Tr sqrt(G1 G2) / Tr G1."""
     images = load("digits").pool.reshape(-1, 64).astype(float)
     rng, found = np.random.default_rng(0), []
@@ -95,7 +106,8 @@ def test_linear_networks_agree_as_the_closed_form_of_the_datas_covariance_says(d
             (v * np.sqrt(np.exp(-0.02) * m - np.expm1(-0.02))) @ v.T for m, v in zip(mu, vectors, strict=True)
         )
         found.append(np.trace(first @ second) / np.trace(first @ first))
-    assert float(data.linear) == pytest.approx(np.mean(found), rel=0.01)
+    theory = LinearDenoiser(32 / 64, Spectrum.from_data(images)).generated(np.inf)
+    assert float(theory.agreement) == pytest.approx(np.mean(found), rel=0.01)
 
 
 def test_a_pair_that_shares_its_seed_is_marked(tmp_path):
