@@ -14,9 +14,7 @@ import numpy as np
 
 from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, LABEL, THETA, begin, describe, double_sums
-from genmem.theory.gradient_noise import TEST as TEST_TRACE
-from genmem.theory.gradient_noise import TRAIN as TRAIN_TRACE
-from genmem.theory.gradient_noise import added, limit_traces
+from genmem.theory.gradient_noise import added, limit_excess, limit_traces
 from genmem.theory.limits import LOST as LIMIT_LOST
 from genmem.theory.limits import infinite_time
 from genmem.theory.nodes import Nodes
@@ -322,9 +320,9 @@ def closed_form_times(bound, floor, fractions, c, flow, out):
         kernel = np.empty(5, np.complex128)
         if not limit_traces(ridge, bound, eq, kernel):
             return LOST
-        drive = strength * (1.0 + limit_train) / (1.0 - strength * kernel[TRAIN_TRACE].real)
-        limit += drive * kernel[TEST_TRACE].real
-        limit_train += drive * kernel[TRAIN_TRACE].real
+        more = limit_excess(strength, 1.0 + limit_train, ridge, kernel)
+        limit += more[0]
+        limit_train += more[1]
     lag = 2 if strength > 0.0 else 0
     start = -np.log(20.0 * (bound + ridge))
     falls = True

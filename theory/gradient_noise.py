@@ -19,8 +19,8 @@ import numpy as np
 
 from genmem.theory.compiled import njit
 from genmem.theory.dynamics import COLUMNS, ETA, LABEL, M0, M1, THETA, begin, describe
-from genmem.theory.limits import solve_limit
-from genmem.theory.resolvent import Equations, follow, inverse_of, state_size
+from genmem.theory.limits import bounds, solve_limit
+from genmem.theory.resolvent import follow, inverse_of, state_size
 
 # What is known at a node: T1 = (1/d) Tr V' R V, and (1/p) Tr B R for B = U, U^2, U_test U and U_emp U.
 T1, POWER, TRAIN, TEST, EMPIRICAL = range(5)
@@ -93,21 +93,12 @@ def sweep(scales, directions, shift, bound, eq, out):
 @njit(cache=True, nogil=True, error_model="numpy")
 def limit_traces(ridge, bound, eq, out):
     """Fill out (5,) with the traces as z -> (-ridge)-; False if no solution was found."""
-    lam, kinds, static, psi_p = eq.eigenvalues, eq.kinds, eq.static, eq.psi_p
-    x = np.empty(state_size(kinds), np.complex128)
-    samples = isotropic = 0.0
-    for a in range(kinds.shape[0]):
-        samples += kinds[a, 3]
-        isotropic += kinds[a, 2]
-    if static[3] > 0.0:
-        samples = np.inf
-    if isotropic + static[2] == 0.0 and ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0 and eq.share > 0.0:
-        # Linear features wider than d: see genmem.theory.limits.
-        eq = Equations(eq.eigenvalues, eq.weights, kinds, static, max(psi_p, 2.0), min(eq.share, 0.5), eq.noise)
+    samples, _, eq = bounds(ridge, eq)
+    x = np.empty(state_size(eq.kinds), np.complex128)
     unit = solve_limit(x, ridge, bound, samples, eq)
     if np.isnan(unit):
         return False
-    row, inverse = np.zeros(COLUMNS, np.complex128), np.empty(lam.size, np.complex128)
+    row, inverse = np.zeros(COLUMNS, np.complex128), np.empty(eq.eigenvalues.size, np.complex128)
     describe(x, unit, eq, row, inverse)
     traces(x, unit, eq, row, inverse, out)
     return True
@@ -161,8 +152,10 @@ def excess(tau, strength, ridge, rate, rule, bound, eq) -> tuple[np.ndarray, flo
     return np.array([test, train, train + ridge * power, empirical]), float(worst)
 
 
-def limit_excess(strength: float, train: float, ridge: float, kernel: np.ndarray) -> np.ndarray:
+@njit(cache=True, nogil=True, error_model="numpy")
+def limit_excess(strength, train, ridge, kernel):
     """`excess` at tau = infinity, (4,), from the flow's train loss there and the traces of `limit_traces`."""
-    drive = strength * train / (1 - strength * kernel[TRAIN].real)
-    power, own, test, empirical = (drive * kernel[kind].real for kind in (POWER, TRAIN, TEST, EMPIRICAL))
-    return np.array([test, own, own + ridge * power, empirical])
+    drive = strength * train / (1.0 - strength * kernel[TRAIN].real)
+    own = drive * kernel[TRAIN].real
+    penalty = ridge * (drive * kernel[POWER].real)
+    return np.array([drive * kernel[TEST].real, own, own + penalty, drive * kernel[EMPIRICAL].real])

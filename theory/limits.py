@@ -138,6 +138,27 @@ def solve_limit(x, ridge, bound, samples, eq):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def bounds(ridge, eq):
+    """(samples, rank, eq): n m and the features' rank per dimension, inf for no bound; equations of the same limit."""
+    kinds, static, psi_p = eq.kinds, eq.static, eq.psi_p
+    samples, isotropic = 0.0, static[2]
+    for a in range(kinds.shape[0]):
+        samples += kinds[a, 3]
+        isotropic += kinds[a, 2]
+    if static[3] > 0.0:
+        samples = np.inf
+    rank = psi_p if eq.share > 0.0 else np.inf
+    if isotropic == 0.0:
+        # Linear features span d dimensions only. Where samples do too, what is fitted is the least squares of n points
+        # in d dimensions for any such width; next to p = d itself the equations would cancel.
+        rank = min(rank, 1.0)
+        if ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0 and eq.share > 0.0:
+            psi_p = max(psi_p, 2.0)
+            eq = Equations(eq.eigenvalues, eq.weights, kinds, static, psi_p, 1.0 / psi_p, eq.noise)
+    return samples, rank, eq
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def infinite_time(ridge, bound, eq, at, modes):
     """Return (sums, square, status) at tau = infinity.
 
@@ -147,26 +168,10 @@ def infinite_time(ridge, bound, eq, at, modes):
     ridge (infinite test loss, F2); LOST if no solution was found. Near the threshold F2 is known to 1e-16 / |nm/p -
     1| relative, as nm/p - 1 itself is.
     """
-    lam, w, kinds, static, psi_p, share, noise = eq
+    samples, rank, eq = bounds(ridge, eq)
+    lam, w, kinds, share, noise = eq.eigenvalues, eq.weights, eq.kinds, eq.share, eq.noise
     x = np.empty(state_size(kinds), np.complex128)
     sums = np.zeros(4)
-    samples = 0.0
-    for a in range(kinds.shape[0]):
-        samples += kinds[a, 3]
-    if static[3] > 0.0:
-        samples = np.inf
-    isotropic = static[2]
-    for a in range(kinds.shape[0]):
-        isotropic += kinds[a, 2]
-    rank = psi_p if share > 0.0 else np.inf
-    if isotropic == 0.0:
-        # Linear features span d dimensions only. Where samples do too, what is fitted is the least squares of n points
-        # in d dimensions for any such width; next to p = d itself the equations would cancel.
-        rank = min(rank, 1.0)
-        if ridge == 0.0 and psi_p >= 1.0 and samples >= 1.0 and share > 0.0:
-            psi_p = max(psi_p, 2.0)
-            eq = Equations(lam, w, kinds, static, psi_p, 1.0 / psi_p, noise)
-            share = eq.share
     unit = solve_limit(x, ridge, bound, samples, eq)
     if np.isnan(unit):
         return sums, 0.0, LOST

@@ -18,7 +18,7 @@ import numpy as np
 from genmem.shared.errors import InputError, positive, times
 from genmem.theory.model_json import as_json, of_json
 from genmem.theory.noise_average import ddpm_noise
-from genmem.theory.probability_flow import NOISE, START, divergence, signal_and_noise, time_range, time_rule
+from genmem.theory.probability_flow import NOISE, START, divergences, signal_and_noise, time_range, time_rule
 from genmem.theory.sample_covariance import contour
 from genmem.theory.sample_times import SampleTimes, sample_times
 from genmem.theory.spectra import Spectrum
@@ -141,12 +141,10 @@ class LinearDenoiser:
         log = log_variance(rule.z, tau, t0, T)
         variance, root, mean_log = (rule.diagonal(f) for f in (np.exp(log), np.exp(log / 2), log))
         data, power = spectrum.eigenvalues, spectrum.average(variance)
-        signal, delta = signal_and_noise(t0)
         return Generated(
             tau,
             variance,
-            divergence(variance, mean_log, data, spectrum.weights),
-            divergence(variance, mean_log, signal * data + delta, spectrum.weights),
+            *divergences(variance, mean_log, spectrum, t0),
             spectrum.average(variance + data - 2 * np.sqrt(data) * root),
             spectrum.average(root**2) / power,
         )

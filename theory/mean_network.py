@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genmem.theory.probability_flow import divergence, signal_and_noise, time_rule
+from genmem.theory.probability_flow import divergences, time_rule
 from genmem.theory.spectra import Spectrum
 from genmem.theory.tables import Table
 
@@ -46,11 +46,4 @@ def mean_generated(
     for t, weight in zip(*time_rule(t0, T, _NODES), strict=True):
         log += 2 * weight * (1 + modes(float(t)))
     variance = np.exp(log)
-    signal, delta = signal_and_noise(t0)
-    data, weights = spectrum.eigenvalues, spectrum.weights
-    return MeanGenerated(
-        tau,
-        variance,
-        divergence(variance, log, data, weights),
-        divergence(variance, log, signal * data + delta, weights),
-    )
+    return MeanGenerated(tau, variance, *divergences(variance, log, spectrum, t0))

@@ -289,11 +289,15 @@ class RandomFeatures(Problem):
         """
         return 1 / (self.constants.delta * float(self._limit_traces[noise_kernels.TRAIN].real))
 
+    def diverges(self, gradient_noise: float) -> bool:
+        """Whether SGD of this gradient noise diverges, however small its steps (see critical_gradient_noise)."""
+        return bool(gradient_noise) and not gradient_noise < self.critical_gradient_noise
+
     def _strength(self, kappa) -> float:
         """Delta kappa of a gradient noise at which SGD converges."""
         if finite("gradient_noise", kappa) < 0:
             raise InputError(f"gradient_noise must be zero or positive, but {kappa!r} was given")
-        if kappa and not kappa < self.critical_gradient_noise:
+        if self.diverges(kappa):
             raise InputError(
                 f"gradient_noise must be below {self.critical_gradient_noise:.6g}, from where on SGD diverges for this "
                 f"network, but {kappa!r} was given"

@@ -211,7 +211,7 @@ def _dataset(xarray, corner, psi_n, psi_p, noise, axis, losses_at, tau, floor, f
 
 def _losses(model: RandomFeatures, tau: np.ndarray, noise: float) -> np.ndarray:
     try:
-        if noise and noise >= model.critical_gradient_noise:
+        if model.diverges(noise):
             return np.full(2 * tau.size, np.inf)
         curves = model.learning_curves(tau, noise)
     except SolverError:

@@ -11,6 +11,7 @@ arXiv:2011.13456; for the Gaussian score, Wang and Pehlevan, arXiv:2503.03206.)
 import numpy as np
 
 from genmem.shared.errors import InputError, positive
+from genmem.theory.spectra import Spectrum
 
 # Gauss-Legendre nodes in each panel, whose width is this in log t.
 _NODES, _PANEL = 10, 0.7
@@ -41,6 +42,16 @@ def time_range(t0: float, T: float) -> tuple[float, float]:
 def signal_and_noise(t):
     """e^{-2t} and Delta = 1 - e^{-2t}."""
     return np.exp(-2 * np.asarray(t)), -np.expm1(-2 * np.asarray(t))
+
+
+def divergences(variance, mean_log, spectrum: Spectrum, t0: float) -> tuple[np.ndarray, np.ndarray]:
+    """KL(generated || data) / d, and the same to the data noised to t0; see `divergence`."""
+    signal, delta = signal_and_noise(t0)
+    data, weights = spectrum.eigenvalues, spectrum.weights
+    return (
+        divergence(variance, mean_log, data, weights),
+        divergence(variance, mean_log, signal * data + delta, weights),
+    )
 
 
 def divergence(variance, mean_log, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -30,14 +30,11 @@ class Row:
         """The times; inf where SGD diverges, None where the equations could not be solved."""
         network = self.network(psi_n)
         try:
-            if self.diverges(network):
+            if network.diverges(self.noise):
                 return Timescales(np.inf, np.inf, np.inf, np.inf, 1.0, 1.0)
             return network.timescales(self._floor, self.fractions, self.noise)
         except SolverError:
             return None
-
-    def diverges(self, network: RandomFeatures) -> bool:
-        return bool(self.noise) and self.noise >= network.critical_gradient_noise
 
     def mem(self, psi_n: float) -> float:
         times = self.times(float(psi_n))
@@ -45,11 +42,11 @@ class Row:
 
     def rise(self, psi_n: float) -> float:
         """(L_test(inf) - L_min) / F; -inf where the test loss never falls, or is not known."""
-        times, network = self.times(float(psi_n)), self.network(psi_n)
-        if times is None or self.diverges(network) or not times.loss_min < 1:
+        times = self.times(float(psi_n))
+        if times is None or not times.loss_min < 1:
             return -np.inf
         try:
-            limit = network.final_test_loss(self.noise)
+            limit = self.network(psi_n).final_test_loss(self.noise)
         except SolverError:
             return -np.inf
         return (limit - times.loss_min) / (1 - times.loss_min)

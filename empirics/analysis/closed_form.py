@@ -99,7 +99,7 @@ def beside_prediction(record: RunRecord, draws: int = _DRAWS) -> BesidePredictio
     times = {stage: timescales_of_curves(tau, train[stage], test[stage], initial=1.0) for stage in STAGES}
     noise = config.learning_rate / (1 - config.momentum) / (config.batch_size * d)
     added = np.full(tau.shape, np.inf)
-    if noise < model.critical_gradient_noise:
+    if not model.diverges(noise):
         added = model.learning_curves(tau, noise).test - predicted.test
     return BesidePrediction(record, model, d, steps, tau, train, test, times, *_shape_of(pool), noise, added)
 

@@ -3,6 +3,7 @@
 The networks are solved at each noise time (genmem.generate); f_mem and tau_copy mean what they do of recorded runs.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -50,16 +51,7 @@ def of_images(
     rows = []
     for n in sizes:
         images = data.subset(n, seed)[0].reshape(n, -1).astype(float)
-        model = RandomFeatures(
-            n / d,
-            psi_p,
-            problem.t,
-            problem.activation,
-            spectrum,
-            problem.copies,
-            problem.ridge,
-            problem.center,
-        )
+        model = RandomFeatures.of(dataclasses.replace(problem, spectrum=spectrum), n / d, psi_p)
         made = generate(model, tau=tau, samples=samples, seed=seed, data=images)
         rows.append(_measured(made, held_out))
     values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
