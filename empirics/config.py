@@ -206,6 +206,11 @@ class TrainConfig:
             )
 
     @property
+    def noise_seed(self) -> int:
+        """The seed of the noise that samples start from."""
+        return self.seed if self.sampling_seed is None else self.sampling_seed
+
+    @property
     def is_theory(self) -> bool:
         """Whether the network is the theory's own, whose losses a closed form knows."""
         return NETWORKS[self.network].theory

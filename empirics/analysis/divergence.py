@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from genmem.empirics.analysis.fidelity import kl_to_truth
-from genmem.empirics.analysis.laws import Exponent, fit_exponent
-from genmem.empirics.analysis.measure import Time, first_crossing, setting_of
+from genmem.empirics.analysis.laws import Exponent
+from genmem.empirics.analysis.measure import Time, exponent_of, first_crossing
 from genmem.empirics.analysis.quality import with_scatter
 from genmem.empirics.records.runs import RunRecord
 
@@ -64,14 +64,8 @@ def divergence_times(record: RunRecord) -> DivergenceTimes | None:
 
 def divergence_exponents(times: Sequence[DivergenceTimes]) -> dict[str, Exponent]:
     """The exponents of gen and mem in n, with a constant for each setting."""
-    n = [each.record.config.n for each in times]
-    groups = [setting_of(each.record) for each in times]
-    return {
-        event: fit_exponent(
-            n, [getattr(each, event).value for each in times], [getattr(each, event).censored for each in times], groups
-        )
-        for event in ("gen", "mem")
-    }
+    records = [each.record for each in times]
+    return {event: exponent_of(records, [getattr(each, event) for each in times]) for event in ("gen", "mem")}
 
 
 def _times(steps: np.ndarray, values: np.ndarray) -> tuple[Time, Time]:

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from genmem.empirics.samples.metrics import binomial_ends
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -22,7 +24,5 @@ class Finding:
 
 def share_interval(hits: int, runs: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval of a share."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, runs).proportion_ci()
-    return float(interval.low), float(interval.high)
+    low, high = binomial_ends(runs)
+    return float(low[hits]), float(high[hits])

@@ -12,8 +12,8 @@ import numpy as np
 
 from genmem.empirics.analysis.findings import Finding, share_interval
 from genmem.empirics.analysis.laws import fit_law
-from genmem.empirics.analysis.levels import LEARNED, Levels, is_grammar, levels_of, threshold
-from genmem.empirics.analysis.measure import COPY_LEVEL, RunTimes, setting_of, times_of
+from genmem.empirics.analysis.levels import LEARNED, Levels, grammar_of, is_grammar, levels_of, threshold
+from genmem.empirics.analysis.measure import COPY_LEVEL, RunTimes, exponent_of, setting_of, times_of
 from genmem.empirics.analysis.verdicts import AGREES, DISAGREES, NOT_TESTED, UNDECIDED, verdict_on
 from genmem.empirics.records.runs import RunRecord
 
@@ -40,13 +40,8 @@ def find(
 
 def _times(runs: Sequence[RunTimes]) -> list[Finding]:
     found = []
-    groups = [setting_of(run.record) for run in runs]
     for event, expected in (("gen", math.nan), ("gap", 1.0), ("mem", 1.0), ("copy", 1.0)):
-        times = [getattr(run, event) for run in runs]
-        fit = fit_law(
-            {"P": [run.record.config.n for run in runs]},
-            [time.value for time in times], [time.censored for time in times], groups,
-        ).exponents["P"]  # fmt: skip
+        fit = exponent_of([run.record for run in runs], [getattr(run, event) for run in runs])
         claimed = f"τ_{event} ∝ P [F]" if expected == 1 else f"τ_{event} against P: while levels are added, it grows"
         quantity = f"exponent of τ_{event} in P"
         if math.isnan(fit.value):
@@ -109,8 +104,7 @@ def _sizes(runs: Sequence[Levels]) -> Finding:
         here = [run for run in runs if setting_of(run.record) == setting]
         if len(_sizes_of(here)) < 2:
             continue
-        data, depth = here[0].record.config.data, len(here[0].chance)
-        m = int(data.partition("m=")[2].partition(",")[0])
+        m, depth = grammar_of(here[0].record).m, len(here[0].chance)
         for level in range(1, depth + 1):
             value, low, high, beyond = threshold(here, level)
             if not math.isnan(value):

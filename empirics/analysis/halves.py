@@ -59,12 +59,6 @@ class Pair:
         return 1 + int(np.argmin(np.abs(np.log(self.steps[1:] / step))))
 
 
-def sampling_noise(record: RunRecord) -> int:
-    """The seed of the noise that a run's samples start from."""
-    config = record.config
-    return config.seed if config.sampling_seed is None else config.sampling_seed
-
-
 def agreement(first: RunRecord, second: RunRecord, step: int, second_step: int | None = None) -> np.ndarray:
     """Cosine similarity (S,) of the samples that two models make of the same noise, around the held-out mean in pixels.
 
@@ -73,7 +67,7 @@ def agreement(first: RunRecord, second: RunRecord, step: int, second_step: int |
     """
     for name in ("data", "samples", "sampling_steps"):
         _same(name, *(getattr(record.config, name) for record in (first, second)))
-    _same("seed of the sampling noise", sampling_noise(first), sampling_noise(second))
+    _same("seed of the sampling noise", first.config.noise_seed, second.config.noise_seed)
     steps = (step, step if second_step is None else second_step)
     a, b = (_samples(record, at) for record, at in zip((first, second), steps, strict=True))
     return cosine_similarity(a, b, first.held_out_images().reshape(-1, a.shape[1]).mean(axis=0))
@@ -158,8 +152,7 @@ def _samples(record: RunRecord, step: int) -> np.ndarray:
 
 def _rest(record: RunRecord):
     """All that the runs of a pair have in common."""
-    noise = sampling_noise(record)
-    return dataclasses.replace(record.config, half="all", seed=0, sampling_seed=noise)
+    return dataclasses.replace(record.config, half="all", seed=0, sampling_seed=record.config.noise_seed)
 
 
 def _same(name: str, ours, theirs) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genmem.empirics.analysis.measure import Time, first_crossing
+from genmem.empirics.analysis.measure import Time, first_crossing, time_of
 from genmem.empirics.data.grammar import Grammar, named
 from genmem.empirics.records.runs import RunRecord
 from genmem.shared.errors import InputError
@@ -88,7 +88,7 @@ def levels_of(record: RunRecord) -> Levels:
     of_draws = np.array([times(each) for each in drawn])
     ends = np.quantile(of_draws, [0.025, 0.975], axis=0, method="nearest").T
     last = float(record.steps[-1])
-    seen = [Time(value, False) if math.isfinite(value) else Time(last, True) for value in times(found.mean(axis=1))]
+    seen = [time_of(value, last) for value in times(found.mean(axis=1))]
 
     def at_best(values: np.ndarray) -> np.ndarray:
         return (values - chance) / (1 - chance)

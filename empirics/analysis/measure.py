@@ -105,13 +105,20 @@ def measure(records: Path | str | Sequence[RunRecord], t: float | None = None, f
     floors = best_losses(records, t) if floor else {}
     runs = [times_of(record, t, floors.get(_problem(record, t))) for record in records]
     measurement = Measurement(runs, {})
-    n = [run.record.config.n for run in measurement.lawful]
-    settings = [setting_of(run.record) for run in measurement.lawful]
+    lawful = [run.record for run in measurement.lawful]
     for event in EVENTS:
-        times = [getattr(run, event) for run in measurement.lawful]
-        fit = fit_exponent(n, [time.value for time in times], [time.censored for time in times], settings)
-        measurement.exponents[event] = fit
+        measurement.exponents[event] = exponent_of(lawful, [getattr(run, event) for run in measurement.lawful])
     return measurement
+
+
+def exponent_of(records: Sequence[RunRecord], times: Sequence[Time]) -> Exponent:
+    """The exponent in n of the runs' times, with one constant for each setting other than n and seed."""
+    return fit_exponent(
+        [record.config.n for record in records],
+        [time.value for time in times],
+        [time.censored for time in times],
+        [setting_of(record) for record in records],
+    )
 
 
 def setting_of(record: RunRecord) -> str:
@@ -222,8 +229,8 @@ def _lowest(curve: Smoothed) -> float:
     return float(curve.test.min()) - curve.excess
 
 
-def _time(value: float, end: float) -> Time:
-    """The time of an event, or that it lies beyond the end."""
+def time_of(value: float, end: float) -> Time:
+    """The time of an event, or, if it is infinite, that the event lies beyond the end."""
     return Time(float(value), False) if math.isfinite(value) else Time(float(end), True)
 
 
@@ -238,15 +245,15 @@ def _loss_times(
     gap = last_crossing(steps, apart) if fall > 0 else math.inf
     # While the test loss still falls its minimum is not known, and a lower one would be approached later.
     falling = floor is None and found.minimum == steps[-1] and math.isfinite(found.gen)
-    gen = Time(found.gen, True) if falling else _time(found.gen, steps[-1])
-    return {"gen": gen, "gap": _time(gap, steps[-1]), "mem": _time(found.mem, steps[-1])}
+    gen = Time(found.gen, True) if falling else time_of(found.gen, steps[-1])
+    return {"gen": gen, "gap": time_of(gap, steps[-1]), "mem": time_of(found.mem, steps[-1])}
 
 
 def _copy_times(steps, f_mem, f_mem_low, status: str) -> dict[str, Time]:
     copy = first_crossing(steps, f_mem_low - COPY_LEVEL)
     final = math.isfinite(copy) and status != "stopped early"
     half = first_crossing(steps, f_mem - f_mem[-1] / 2) if final else math.inf
-    return {"copy": _time(copy, steps[-1]), "half": _time(half, steps[-1])}
+    return {"copy": time_of(copy, steps[-1]), "half": time_of(half, steps[-1])}
 
 
 def last_crossing(steps: np.ndarray, excess: np.ndarray) -> float:

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from genmem.empirics.analysis.laws import Exponent, fit_exponent
-from genmem.empirics.analysis.measure import RunTimes, Time, first_crossing, measure, setting_of
+from genmem.empirics.analysis.laws import Exponent
+from genmem.empirics.analysis.measure import RunTimes, Time, exponent_of, first_crossing, measure, time_of
 from genmem.empirics.records.runs import RunRecord, given
 from genmem.empirics.samples.metrics import binomial_ends
 from genmem.shared.errors import InputError, finite
@@ -101,15 +101,12 @@ def membership_of(record: RunRecord, t: float | None = None, level: float = LEVE
     """
     t = record.config.loss_times[0] if t is None else t
     level = _above_half(level)
-    train, test = record.image_losses(t)
-    first = record.milestone(0)
-    row = list(record.config.loss_times).index(t)
-    losses = [(first["train_loss"][row], first["test_loss"][row]), *zip(train, test, strict=True)]
+    steps = np.concatenate([[0], record.steps])
+    losses = [record.image_losses_at(int(step), t) for step in steps]
     areas = np.array([auc(*pair) for pair in losses])
     rates = np.array([true_positive_rate(*pair) for pair in losses])
-    crossed = first_crossing(record.steps, areas[1:, 1] - level)
-    time = Time(crossed, False) if math.isfinite(crossed) else Time(float(record.steps[-1]), True)
-    return Membership(record, t, np.concatenate([[0], record.steps]), areas, rates, time)
+    time = time_of(first_crossing(record.steps, areas[1:, 1] - level), record.steps[-1])
+    return Membership(record, t, steps, areas, rates, time)
 
 
 def membership(
@@ -118,13 +115,7 @@ def membership(
     """tau_privacy of all runs, beside their other times, and how it grows with n (see `measure`)."""
     measured = measure([record for record in given(records) if len(record.steps) > 1], t).lawful
     found = [(membership_of(run.record, t, level), run) for run in measured]
-    times = [each.time for each, _ in found]
-    exponent = fit_exponent(
-        [run.record.config.n for run in measured],
-        [time.value for time in times],
-        [time.censored for time in times],
-        [setting_of(run.record) for run in measured],
-    )
+    exponent = exponent_of([run.record for run in measured], [each.time for each, _ in found])
     return MembershipTimes(found, exponent)
 
 

@@ -90,11 +90,13 @@ class RunRecord:
 
         Raises InputError if the run did not record t.
         """
-        row = self._row(t)
-        train, test = zip(
-            *[(m["train_loss"][row], m["test_loss"][row]) for m in map(self.milestone, self.steps)], strict=True
-        )
+        train, test = zip(*[self.image_losses_at(step, t) for step in self.steps], strict=True)
         return np.array(train), np.array(test)
+
+    def image_losses_at(self, step: int, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """The same at one recorded step, (n,) and (N,); step 0 is the untrained network."""
+        row, milestone = self._row(t), self.milestone(step)
+        return milestone["train_loss"][row], milestone["test_loss"][row]
 
     def initial(self, t: float | None = None) -> tuple[float, float]:
         """Train and test loss at step 0."""
@@ -265,11 +267,11 @@ class RunRecord:
         return self._cache[step]
 
     def _loss(self, step: int, t: float | None) -> tuple[float, float]:
-        milestone = self.milestone(step)
         if t is None:
+            milestone = self.milestone(step)
             return float(milestone["train_average"].mean()), float(milestone["test_average"].mean())
-        row = self._row(t)
-        return float(milestone["train_loss"][row].mean()), float(milestone["test_loss"][row].mean())
+        train, test = self.image_losses_at(step, t)
+        return float(train.mean()), float(test.mean())
 
     def _row(self, t: float) -> int:
         times = self.config.loss_times

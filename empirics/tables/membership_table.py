@@ -1,13 +1,12 @@
 """When the losses of images tell which of them were trained on, as text and as JSON."""
 
 import json
-import math
 
 import numpy as np
 
 from genmem.empirics.analysis.measure import Time
 from genmem.empirics.analysis.membership import FALSE_POSITIVES, Membership, MembershipTimes
-from genmem.empirics.tables.tables import finite_only
+from genmem.empirics.tables.tables import finite_only, law_line
 
 
 def membership_table(found: MembershipTimes, level: float) -> str:
@@ -25,18 +24,13 @@ def membership_table(found: MembershipTimes, level: float) -> str:
             + " ".join(f"{time:>8}" for time in times[1:])
             + f" {member.steps[stop]:>9}  {_interval(member.auc[stop])}  {member.rate[stop, 0]:>4.0%} {at_mem:>18}"
         )
-    fit = found.exponent
-    law = "too few times were observed for an exponent in n"
-    if not math.isnan(fit.value):
-        law = f"n^{fit.value:.2f} (95 % interval {fit.low:.2f} to {fit.high:.2f}); {fit.runs} runs, "
-        law += f"{fit.censored} censored"
     return "\n".join(
         [
             *lines,
             "AUC: the probability that a training image has a lower loss than a held-out one, with its 95 % interval;",
             f"0.5 tells nothing (losses at t = {found.runs[0][0].t:g}). TPR: share of the training images",
             f"recognized at {FALSE_POSITIVES:.0%} false positives. tau_privacy: the AUC's interval is above {level:g}.",
-            f"> : not yet. tau_privacy ~ {law}",
+            f"> : not yet. {law_line('privacy', found.exponent)}",
         ]
     )
 

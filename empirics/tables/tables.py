@@ -70,13 +70,9 @@ def times_table(measurement: Measurement, intervals: Sequence[Intervals]) -> str
     lines.append("")
     local = local_laws(measurement)
     for event in RECORDED:
-        fit = measurement.exponents[event]
-        if math.isnan(fit.value):
-            lines.append(f"tau_{event}: too few times were observed for an exponent in n")
-        else:
-            lines.append(f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored")
-            if local[event]:
-                lines.append(f"{'':<8} no power: {locally(local[event])}")
+        lines.append(law_line(event, measurement.exponents[event]))
+        if local[event] and not math.isnan(measurement.exponents[event].value):
+            lines.append(f"{'':<8} no power: {locally(local[event])}")
     laws = joint_laws(measurement)
     for event in RECORDED:
         known = {name: fit for name, fit in laws[event].exponents.items() if not math.isnan(fit.value)}
@@ -315,6 +311,13 @@ def _interval_text(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return "not observed"
     return f"{value:.0f} ({low:.0f} to {high:.0f})" if math.isfinite(high) else f"{value:.0f} ({low:.0f} or more)"
+
+
+def law_line(event: str, fit: Exponent) -> str:
+    """How the time of an event grows with n, in one line."""
+    if math.isnan(fit.value):
+        return f"tau_{event}: too few times were observed for an exponent in n"
+    return f"tau_{event} ~ n^{_exponent(fit)}; {fit.runs} runs, {fit.censored} censored"
 
 
 def _exponent(fit: Exponent) -> str:

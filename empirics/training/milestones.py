@@ -97,7 +97,7 @@ class Probe:
 
     def _start(self):
         config = self.config
-        seed = config.seed if config.sampling_seed is None else config.sampling_seed
+        seed = config.noise_seed
         return sampling_start(self.process, seed, config.samples, self.training, config.sampling_steps)
 
 

@@ -46,12 +46,8 @@ def _halves(config: TrainConfig) -> list[TrainConfig]:
     """Two runs on disjoint halves of the data that have nothing in common but the noise they generate from."""
     return [
         dataclasses.replace(config, half="first"),
-        dataclasses.replace(config, half="second", seed=config.seed + 1, sampling_seed=_noise(config)),
+        dataclasses.replace(config, half="second", seed=config.seed + 1, sampling_seed=config.noise_seed),
     ]
-
-
-def _noise(config: TrainConfig) -> int:
-    return config.seed if config.sampling_seed is None else config.sampling_seed
 
 
 def _digits_cpu() -> list[TrainConfig]:

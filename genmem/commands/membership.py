@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from genmem.commands.flags import RUNS_ROOT
-from genmem.shared.errors import InputError
 
 
 def membership(
@@ -25,11 +24,7 @@ def membership(
         json: print JSON, with every milestone.
     """
     from genmem.empirics.analysis.membership import membership as membership_of_runs
-    from genmem.empirics.records.runs import find
     from genmem.empirics.tables.membership_table import membership_json, membership_table
 
-    records = find(runs_root)
-    if not records:
-        raise InputError(f"runs_root must hold at least one run, but {str(runs_root)!r} holds none")
-    found = membership_of_runs(records, t, level)
+    found = membership_of_runs(runs_root, t, level)
     print((membership_json if json else membership_table)(found, level))
