@@ -40,14 +40,8 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
     """
     from genmem.empirics.analysis.comparison import exponents, residuals
     from genmem.empirics.analysis.mapping import PSI_P_GRID, map_of, setting
-    from genmem.empirics.analysis.measure import measure
 
-    networks = [record for record in records if not record.config.is_theory]
-    if not networks:
-        raise InputError("runs must hold at least one run of a U-Net, but hold none")
-    runs = measure(networks, t).lawful
-    if not runs:
-        raise InputError("runs must hold a U-Net's that did not diverge, but hold none")
+    runs = lawful_networks(records, t)
     config = runs[0].record.config
     t = config.loss_times[0] if t is None else t
     fitted = map_of(runs, t, psi_p=psi_p)
@@ -132,18 +126,37 @@ def calculate(records: Sequence["RunRecord"], t: float | None = None, psi_p: flo
     )
 
 
+def lawful_networks(records: Sequence["RunRecord"], t: float | None = None) -> list["RunTimes"]:
+    """The times of the U-Nets among the runs that did not diverge; InputError if there are none."""
+    from genmem.empirics.analysis.measure import measure
+
+    networks = [record for record in records if not record.config.is_theory]
+    if not networks:
+        raise InputError("runs must hold at least one run of a U-Net, but hold none")
+    runs = measure(networks, t).lawful
+    if not runs:
+        raise InputError("runs must hold a U-Net's that did not diverge, but hold none")
+    return runs
+
+
 def _telling_time(runs: Sequence["RunTimes"], scale: np.ndarray) -> tuple[float, np.ndarray]:
     """The tau at which the runs are most evenly spread over the phases, and the measured phase of each then."""
-    values = [time.value / s for run, s in zip(runs, scale, strict=True) for time in (run.gen, run.mem)]
-    taus = np.geomspace(min(values), max(values), 60)
-    found = [np.array([phase_of(run, tau * s) for run, s in zip(runs, scale, strict=True)]) for tau in taus]
-
-    def evenness(phases: np.ndarray) -> float:
-        shares = np.unique(phases[phases != UNKNOWN], return_counts=True)[1] / phases.size
-        return float(-(shares * np.log(shares)).sum())
-
+    taus, found = phases_in_time(runs, scale)
     best = max(range(len(taus)), key=lambda k: evenness(found[k]))
     return float(taus[best]), found[best]
+
+
+def phases_in_time(runs: Sequence["RunTimes"], scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training times (60,) over those of the runs, in units of scale (R,), and the measured phase (60, R) of each."""
+    values = [time.value / s for run, s in zip(runs, scale, strict=True) for time in (run.gen, run.mem)]
+    taus = np.geomspace(min(values), max(values), 60)
+    return taus, np.array([[phase_of(run, tau * s) for run, s in zip(runs, scale, strict=True)] for tau in taus])
+
+
+def evenness(phases: np.ndarray) -> float:
+    """The entropy of the phases, in nats, less what is not known."""
+    shares = np.unique(phases[phases != UNKNOWN], return_counts=True)[1] / phases.size
+    return float(-(shares * np.log(shares)).sum())
 
 
 def phase_of(run: "RunTimes", step: float) -> int:

@@ -74,15 +74,7 @@ def draw(axes: Axes, diagram: "xarray.Dataset", letters: bool = True) -> set[str
     infinite = diagram.isel(psi_p=-1) if diagram.psi_p.size > 1 and np.isinf(diagram.psi_p[-1]) else None
     diagram = diagram if infinite is None else diagram.isel(psi_p=slice(None, -1))
     psi_n, psi_p, phase = refined(diagram)
-    axes.pcolormesh(
-        psi_n,
-        psi_p,
-        phase,
-        cmap=ListedColormap([COLOURS[name] for name in PHASES]),
-        norm=BoundaryNorm(np.arange(len(PHASES) + 1) - 0.5, len(PHASES)),
-        shading="nearest",
-        rasterized=True,
-    )
+    paint(axes, psi_n, psi_p, phase)
     exponent = decades(diagram, psi_n, psi_p)
     highest = np.log10(diagram.tau_mem.where(np.isfinite(diagram.tau_mem)).max())
     levels = np.arange(np.ceil(exponent.min()), np.floor(highest) + 1) if exponent.count() else []
@@ -133,6 +125,19 @@ def _strip(axes: Axes, infinite: "xarray.Dataset", psi_p: np.ndarray) -> None:
         va="center",
     )
     axes.set_ylim(psi_p[0], high)
+
+
+def paint(axes: Axes, x, y, phase) -> None:
+    """Colour the plane by phase codes (Y, X)."""
+    axes.pcolormesh(
+        x,
+        y,
+        phase,
+        cmap=ListedColormap([COLOURS[name] for name in PHASES]),
+        norm=BoundaryNorm(np.arange(len(PHASES) + 1) - 0.5, len(PHASES)),
+        shading="nearest",
+        rasterized=True,
+    )
 
 
 def label(axes: Axes, lines, region: np.ndarray, psi_n, psi_p, text: Callable[[float], str]) -> None:

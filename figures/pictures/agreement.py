@@ -145,10 +145,9 @@ def build(data: "xarray.Dataset", width: float = style.SINGLE) -> Figure:
         between.plot(pair.step, pair.agreement, color=colour)
         between.plot(pair.step, pair.untrained, color=colour, linestyle="--")
         between.plot(pair.step, pair.unrelated, color=colour, linestyle=":")
-        if "linear" in pair:  # not in data that an earlier version saved
-            between.plot(pair.step, pair.linear, color=colour, linestyle="-.", linewidth=0.8)
-            between.annotate("linear, in theory", (0.99, float(pair.linear[-1])), (0, 2), color=colour, ha="right",
-                             xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+        between.plot(pair.step, pair.linear, color=colour, linestyle="-.", linewidth=0.8)
+        between.annotate("linear, in theory", (0.99, float(pair.linear[-1])), (0, 2), color=colour, ha="right",
+                         xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
         for half, line in zip(("first", "second"), ("-", "--"), strict=True):
             within.plot(pair.step, pair.own.sel(half=half), color=colour, linestyle=line)
         within.plot(pair.step, pair.held_out.mean("half"), color=colour, linestyle=":")

@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.tri import Triangulation
 
 from genmem.figures.drawing import style
-from genmem.figures.drawing.overlaid import UNKNOWN, phase_of, stated, wrapped
-from genmem.figures.drawing.phase_diagram import COLOURS, STRONG
+from genmem.figures.drawing.overlaid import (
+    UNKNOWN,
+    evenness,
+    lawful_networks,
+    phase_of,
+    phases_in_time,
+    stated,
+    wrapped,
+)
+from genmem.figures.drawing.phase_diagram import COLOURS, STRONG, paint
 from genmem.shared.errors import InputError
-from genmem.theory.phases import PHASES, phase_diagram
+from genmem.theory.phases import PHASES, classify, phase_diagram
 
 if TYPE_CHECKING:
     import xarray
@@ -47,12 +54,8 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     import xarray
 
     from genmem.empirics.analysis.mapping import map_of
-    from genmem.empirics.analysis.measure import measure
 
-    networks = [record for record in records if not record.config.is_theory]
-    if not networks:
-        raise InputError("runs must hold at least one run of a U-Net, but hold none")
-    runs = measure(networks).lawful
+    runs = lawful_networks(records)
     common = Counter((run.record.config.batch_size, run.record.config.learning_rate) for run in runs).most_common(1)
     runs = [run for run in runs if common[0][0] == (run.record.config.batch_size, run.record.config.learning_rate)]
     n, width = (np.array([getattr(run.record.config, name) for run in runs], float) for name in ("n", "width"))
@@ -70,14 +73,7 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
     theory = phase_diagram(n_grid / fitted.d, psi_p, t, spectrum=fitted.spectrum).isel(psi_p=row)
     scale = np.array([fitted.steps_per_tau_at(fitted.reference | {"W": w}) for w in w_grid])[:, None]
     gen, mem = (scale * theory[name].values for name in ("tau_gen", "tau_mem"))
-    predicted = [
-        np.select(
-            [steps_ < gen, np.isinf(mem), steps_ >= mem],
-            [PHASES.index(name) for name in ("underfit", "architectural_regularization", "memorization")],
-            PHASES.index("generalization"),
-        )
-        for steps_ in steps
-    ]
+    predicted = [classify(step, gen, mem) for step in steps]
     codes = {"flag_meanings": " ".join(PHASES), "long_name": "regime; -1: not known"}
     in_steps = {"units": "optimizer steps"}
     return xarray.Dataset(
@@ -98,19 +94,12 @@ def calculate(records: Sequence["RunRecord"]) -> "xarray.Dataset":
             "n_grid": n_grid,
             "W_grid": w_grid,
         },
-        attrs={"data": networks[0].config.data, "t": t, "d": fitted.d, "map": stated(fitted)},
+        attrs={"data": runs[0].record.config.data, "t": t, "d": fitted.d, "map": stated(fitted)},
     )
 
 
 def _telling_steps(runs) -> tuple[float, float]:
-    times = [time.value for run in runs for time in (run.gen, run.mem)]
-    steps = np.geomspace(min(times), max(times), 60)
-    phases = [np.array([phase_of(run, step) for run in runs]) for step in steps]
-
-    def evenness(found: np.ndarray) -> float:
-        shares = np.unique(found[found != UNKNOWN], return_counts=True)[1] / found.size
-        return float(-(shares * np.log(shares)).sum())
-
+    steps, phases = phases_in_time(runs, np.ones(len(runs)))
     first = max(range(len(steps)), key=lambda k: evenness(phases[k]))
     known = [k for k, found in enumerate(phases) if np.mean(found != UNKNOWN) >= _KNOWN and k > first]
     return float(steps[first]), float(steps[known[-1] if known else min(first + 10, len(steps) - 1)])
@@ -206,15 +195,7 @@ def _draw_seen_threshold(axes: Axes, data: "xarray.Dataset") -> None:
 
 def _draw_prediction(axes: Axes, at: "xarray.Dataset", levels: list[float]) -> None:
     axes.set(xscale="log", yscale="log")
-    axes.pcolormesh(
-        at.n_grid,
-        at.W_grid,
-        at.predicted,
-        cmap=ListedColormap([COLOURS[name] for name in PHASES]),
-        norm=BoundaryNorm(np.arange(len(PHASES) + 1) - 0.5, len(PHASES)),
-        shading="nearest",
-        rasterized=True,
-    )
+    paint(axes, at.n_grid, at.W_grid, at.predicted)
     mem = np.ma.masked_invalid(np.log(np.where(np.isfinite(at.predicted_mem), at.predicted_mem, np.nan)))
     if levels and mem.count():
         lines = axes.contour(at.n_grid, at.W_grid, mem, levels=np.log(levels), colors=style.BLACK, linewidths=0.7)
